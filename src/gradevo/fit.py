@@ -1,0 +1,149 @@
+"""One fit: a method on a problem, within a budget, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gradevo.kernels import cpu
+from gradevo.meter import Meter, RunEnded
+from gradevo.methods import Method, get_method
+from gradevo.problem import Problem
+from gradevo.provenance import describe_run
+from gradevo.result import Result, Status, history_columns
+
+
+def fit(
+    problem: Problem,
+    method: str,
+    *,
+    seed: int,
+    budget_equivalents: float,
+    gradient_weight: float,
+    settings: Mapping[str, Any] | None = None,
+    stop_loss_mV2: float | None = None,
+    wall_limit_s: float | None = None,
+    study: str = "",
+    heldout_points: int = 40,
+    on_event: Callable[[Meter], Any] | None = None,
+) -> Result:
+    """Run `method` on `problem` until its budget, its loss target, or its own end.
+
+    Parameters
+    ----------
+    seed : of everything random in the method; the starting points depend on it alone
+    budget_equivalents, gradient_weight, stop_loss_mV2, wall_limit_s, on_event : see `Meter`
+    settings : the method's settings ("preset" names a ready set)
+    heldout_points : of the successive best fits, how many at most are judged on held-out stimuli
+
+    Returns
+    -------
+    Result; a method that raises yields one with status "error" and the exception as its message.
+
+    Raises
+    ------
+    ValueError : unknown method or setting, or a budget that is not positive: mistakes of the caller, before computing.
+    """
+    chosen = get_method(method)
+    complete = chosen.settings(settings)
+    limits = {
+        "budget_equivalents": budget_equivalents,
+        "gradient_weight": gradient_weight,
+        "stop_loss_mV2": stop_loss_mV2,
+        "wall_limit_s": wall_limit_s,
+    }
+    meter = Meter(
+        budget_equivalents,
+        gradient_weight,
+        problem.n_simulations,
+        stop_loss=stop_loss_mV2,
+        wall_limit_s=wall_limit_s,
+        on_event=on_event,
+        compile_clock=cpu.compile_seconds,
+    )
+    compiled_before = cpu.compile_seconds()
+    cpu.warm_up(problem.neuron)
+    warm_up_s = cpu.compile_seconds() - compiled_before
+
+    view = problem.view(complete.get("view", chosen.view))
+    status, message = _run(chosen, view, meter, np.random.default_rng(seed), complete)
+    meter.stop()
+
+    labels = {"study": study, "problem": problem.name, "method": method, "seed": seed}
+    history, scores = _score(problem, meter, labels, heldout_points)
+    best = meter.best_densities
+    totals = {
+        **labels,
+        "n_parameters": problem.n_parameters,
+        "simulations": meter.simulations,
+        "gradients": meter.gradients,
+        "simulation_equivalents": meter.simulation_equivalents,
+        "compartment_steps": meter.compartment_steps,
+        "wall_s": meter.wall_s,
+        "cpu_s": meter.cpu_s,
+        "compile_s": warm_up_s + meter.compile_s,
+        **scores,
+    }
+    return Result(
+        best_densities=best if best is not None else np.full(problem.n_parameters, np.nan),
+        best_loss=meter.best_loss,
+        status=status,
+        message=message,
+        history=history,
+        totals=totals,
+        metadata={"settings": complete, "limits": limits, **describe_run(chosen.module)},
+    )
+
+
+def _run(
+    method: Method, problem: Problem, meter: Meter, rng: np.random.Generator, settings: dict[str, Any]
+) -> tuple[Status, str]:
+    """The method's end as a value."""
+    try:
+        meter.start()
+        status, message = method.run(problem, meter, rng, **settings)
+    except RunEnded as end:
+        status, message = end.status, str(end)
+    except Exception as error:  # noqa: BLE001 - the one place where any failure of a method becomes a row of the table
+        return Status.error, f"{type(error).__name__}: {error}"
+    if meter.best_densities is None:
+        return Status.diverged, f"no finite loss was seen ({message})"
+    return Status(status), message
+
+
+def _score(
+    problem: Problem, meter: Meter, labels: dict[str, Any], heldout_points: int
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """The history with density errors and held-out losses of the best so far, and the final values of these.
+
+    A held-out loss costs simulations, so it is taken for at most `heldout_points` of the successive bests (spread evenly
+    over them, the last included) and is NaN in the rows of the others.
+    """
+    columns = history_columns(problem.free)
+    history = pd.DataFrame(meter.rows)
+    for name, value in labels.items():
+        history[name] = value
+    history = history.reindex(columns=columns)
+    errors = [problem.density_errors(densities) for _, densities in meter.improvements]
+    heldout = np.full(len(meter.improvements), np.nan)
+    if problem.heldout is not None and meter.improvements and heldout_points > 0:
+        last = len(meter.improvements) - 1
+        chosen = np.unique(np.round(np.linspace(last, 0, min(heldout_points, last + 1))).astype(int))
+        heldout[chosen] = problem.heldout_loss(np.array([meter.improvements[i][1] for i in chosen]))
+    nothing = problem.density_errors(np.full(problem.n_parameters, np.nan))
+    if meter.improvements:
+        # the improvement that each row's best came from (-1: none yet)
+        events = np.array([event for event, _ in meter.improvements])
+        source = np.searchsorted(events, history["event"].to_numpy(), side="right") - 1
+        table = pd.DataFrame([*errors, nothing])  # the last row serves -1
+        table["heldout_loss_mV2"] = [*heldout, np.nan]
+        history[table.columns] = table.iloc[source].to_numpy()
+    final = {
+        "best_loss_mV2": meter.best_loss,
+        "heldout_loss_mV2": float(heldout[-1]) if len(heldout) else float("nan"),
+        **(errors[-1] if errors else nothing),
+    }
+    return history, final

@@ -1,0 +1,233 @@
+"""The only road to simulations: counts, times, limits and records everything that a method spends.
+
+A method calls `meter.loss`, `meter.objectives` or `meter.loss_and_gradient` instead of the problem's own. A simulation is
+one candidate under one stimulus. A gradient is the same with its gradient; it weighs `gradient_weight` simulations, its
+forward pass included, and is not counted as a simulation besides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from gradevo.problem import Problem
+from gradevo.result import Status
+
+
+class RunEnded(Exception):
+    """Raised by the meter to end a method's run; methods let it pass."""
+
+    status = Status.budget
+
+
+class BudgetExhausted(RunEnded):
+    """The budget is spent."""
+
+
+class TimeLimit(RunEnded):
+    """The hard wall-clock stop, there for safety only."""
+
+
+class TargetReached(RunEnded):
+    """The loss target was reached."""
+
+    status = Status.converged
+
+
+class Meter:
+    """Spends one fit's budget.
+
+    Parameters
+    ----------
+    budget_equivalents : the budget in simulation-equivalents
+    gradient_weight : what one gradient weighs in simulations, forward pass included
+    n_simulations : simulations per candidate (the number of stimuli)
+    stop_loss : mV2, the run ends as soon as a loss is at or below it
+    wall_limit_s : hard stop, looked at before each batch
+    on_event : called with the meter after each batch, off the clock
+    compile_clock : returns the seconds spent compiling so far in this process; they are kept apart from the wall clock
+
+    Raises
+    ------
+    ValueError : a budget, weight or count that is not positive
+    """
+
+    def __init__(
+        self,
+        budget_equivalents: float,
+        gradient_weight: float,
+        n_simulations: int,
+        stop_loss: float | None = None,
+        wall_limit_s: float | None = None,
+        on_event: Callable[[Meter], Any] | None = None,
+        compile_clock: Callable[[], float] | None = None,
+    ) -> None:
+        for name, value in (
+            ("budget_equivalents", budget_equivalents),
+            ("gradient_weight", gradient_weight),
+            ("n_simulations", n_simulations),
+        ):
+            if not value > 0:
+                raise ValueError(f"{name} is {value}; it must be greater than 0")
+        self.budget_equivalents = float(budget_equivalents)
+        self.gradient_weight = float(gradient_weight)
+        self.n_simulations = int(n_simulations)
+        self.stop_loss = stop_loss
+        self.wall_limit_s = wall_limit_s
+        self.simulations = 0
+        self.gradients = 0
+        self.compartment_steps = 0
+        self.best_loss = np.inf
+        self.best_densities: np.ndarray | None = None
+        self.rows: list[dict[str, float]] = []
+        self.improvements: list[tuple[int, np.ndarray]] = []  # (event, densities [P] S/cm2)
+        self._on_event = on_event
+        self._compile_clock = compile_clock or (lambda: 0.0)
+        self._stopped: tuple[float, float, float] | None = None
+        self.start()
+
+    # -- what was spent
+
+    @property
+    def simulation_equivalents(self) -> float:
+        """Computed from the two integer counts, so that nothing is lost to rounding on the way."""
+        return self.simulations + self.gradient_weight * self.gradients
+
+    @property
+    def remaining_equivalents(self) -> float:
+        return self.budget_equivalents - self.simulation_equivalents
+
+    def affordable(self, gradient: bool) -> int:
+        """Whole candidates that the remaining budget pays for."""
+        price = self.n_simulations * (self.gradient_weight if gradient else 1.0)
+        return max(0, int(np.floor(self.remaining_equivalents / price + 1e-9)))
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds since the start, without compilation and without what ran off the clock."""
+        return self._clocks()[0]
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor seconds of this process since the start, likewise."""
+        return self._clocks()[1]
+
+    @property
+    def compile_s(self) -> float:
+        """Seconds spent compiling or loading kernels since the start."""
+        return self._clocks()[2]
+
+    # -- the clock
+
+    def start(self) -> None:
+        """Set the clocks to zero."""
+        self._started = (time.perf_counter(), time.process_time(), self._compile_clock())
+        self._off = [0.0, 0.0, 0.0]
+        self._stopped = None
+
+    def stop(self) -> None:
+        """Freeze the clocks: scoring comes after."""
+        self._stopped = self._clocks()
+
+    @contextmanager
+    def off_the_clock(self) -> Iterator[None]:
+        """What runs inside is nobody's time (nor are simulations made there counted: scoring only)."""
+        before = (time.perf_counter(), time.process_time(), self._compile_clock())
+        try:
+            yield
+        finally:
+            after = (time.perf_counter(), time.process_time(), self._compile_clock())
+            for i in range(3):
+                self._off[i] += after[i] - before[i]
+
+    def _clocks(self) -> tuple[float, float, float]:
+        if self._stopped is not None:
+            return self._stopped
+        now = (time.perf_counter(), time.process_time(), self._compile_clock())
+        wall, cpu, compiling = (now[i] - self._started[i] - self._off[i] for i in range(3))
+        # Compilation runs on one core, so it took as much processor time as wall time.
+        return max(0.0, wall - compiling), max(0.0, cpu - compiling), compiling
+
+    # -- the three questions a method may ask
+
+    def loss(self, problem: Problem, thetas: np.ndarray) -> np.ndarray:
+        """[K, P] -> losses [K] mV2, inf where the simulation diverged. Raises RunEnded."""
+        thetas, cut = self._admit(problem, thetas, gradient=False)
+        losses = problem.loss(thetas)
+        self._record(problem, thetas, losses, cut, gradient=False)
+        return losses
+
+    def objectives(self, problem: Problem, thetas: np.ndarray) -> np.ndarray:
+        """[K, P] -> a term per stimulus [K, n_stimuli] mV2; their mean is the loss. Raises RunEnded."""
+        thetas, cut = self._admit(problem, thetas, gradient=False)
+        terms = problem.objectives(thetas)
+        self._record(problem, thetas, terms.mean(axis=1), cut, gradient=False)
+        return terms
+
+    def loss_and_gradient(self, problem: Problem, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """[K, P] -> losses [K] mV2 and d loss / d theta [K, P]. Raises RunEnded."""
+        thetas, cut = self._admit(problem, thetas, gradient=True)
+        losses, gradients = problem.loss_and_gradient(thetas)
+        self._record(problem, thetas, losses, cut, gradient=True)
+        return losses, gradients
+
+    def _admit(self, problem: Problem, thetas: np.ndarray, gradient: bool) -> tuple[np.ndarray, bool]:
+        """The part of the batch that the budget pays for, and whether any was cut off."""
+        thetas = np.asarray(thetas, dtype=float)
+        if thetas.ndim != 2:
+            raise ValueError(f"thetas has shape {thetas.shape}; a batch is [candidates, parameters]")
+        if problem.n_simulations != self.n_simulations:
+            raise ValueError(
+                f"this meter counts {self.n_simulations} simulations per candidate, but problem {problem.name!r} "
+                f"needs {problem.n_simulations}"
+            )
+        if self.wall_limit_s is not None and self.wall_s >= self.wall_limit_s:
+            raise TimeLimit(f"hard stop after {self.wall_s:.1f} s (wall_limit_s is {self.wall_limit_s:g})")
+        affordable = self.affordable(gradient)
+        if affordable == 0 and len(thetas) > 0:
+            raise BudgetExhausted(self._budget_message())
+        return thetas[:affordable], affordable < len(thetas)
+
+    def _record(self, problem: Problem, thetas: np.ndarray, losses: np.ndarray, cut: bool, gradient: bool) -> None:
+        count = len(thetas) * self.n_simulations
+        if gradient:
+            self.gradients += count
+        else:
+            self.simulations += count
+        self.compartment_steps += count * problem.compartment_steps
+        batch_best = np.inf
+        if len(thetas) > 0:
+            finite = np.where(np.isfinite(losses), losses, np.inf)
+            winner = int(np.argmin(finite))
+            batch_best = float(finite[winner])
+            if batch_best < self.best_loss:
+                self.best_loss = batch_best
+                self.best_densities = problem.densities(thetas[winner : winner + 1])[0].copy()
+                self.improvements.append((len(self.rows), self.best_densities))
+        wall_s, cpu_s, _ = self._clocks()
+        self.rows.append(
+            {
+                "event": len(self.rows),
+                "simulations": self.simulations,
+                "gradients": self.gradients,
+                "simulation_equivalents": self.simulation_equivalents,
+                "wall_s": wall_s,
+                "cpu_s": cpu_s,
+                "loss_mV2": batch_best,
+                "best_loss_mV2": self.best_loss,
+            }
+        )
+        if self._on_event is not None:
+            with self.off_the_clock():
+                self._on_event(self)
+        if self.stop_loss is not None and self.best_loss <= self.stop_loss:
+            raise TargetReached(f"loss {self.best_loss:.3g} mV2 reached the target of {self.stop_loss:g} mV2")
+        if cut:
+            raise BudgetExhausted(self._budget_message())
+
+    def _budget_message(self) -> str:
+        return f"spent {self.simulation_equivalents:.0f} of {self.budget_equivalents:.0f} simulation-equivalents"

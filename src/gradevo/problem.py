@@ -1,0 +1,273 @@
+"""What a fitting method sees: a loss over densities, in the coordinates of a view, for whole populations at once.
+
+Parameters are the free channels' densities in every compartment, channel-major: parameter `c * n_compartments + i` is
+free channel c in compartment i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from gradevo.losses import loss_terms
+from gradevo.neuron import Neuron
+from gradevo.protocol import Protocol
+from gradevo.simulate import simulate, simulate_numpy
+from gradevo.transforms import Transform, check_bounds
+
+# Random starts are drawn from the middle of the box: this share of it, on the log scale of transforms.py.
+START_MIDDLE = (0.25, 0.75)
+
+# Voltages and the adjoint's stored states of one chunk of a population stay below this.
+CHUNK_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A neuron whose free densities are sought from recorded voltages.
+
+    Parameters
+    ----------
+    name : what tables and messages call it
+    neuron, protocol : what is simulated
+    target : [stimuli, samples, recorded] mV
+    low, high : [P] S/cm2, the box
+    free : names of the channels that are fitted
+    noise_mV : standard deviation of the observation noise already in the target
+    truth : [P] S/cm2 or None when unknown
+    start : [P] S/cm2 or None; the first of the initial candidates
+    transform : the view that thetas are in (transforms.VIEWS)
+    heldout : (Protocol, target) on which a fit is judged but not fitted, or None
+    loss_name : one of losses.LOSSES
+
+    Raises
+    ------
+    ValueError : names the argument, its value and the way out
+    """
+
+    name: str
+    neuron: Neuron
+    protocol: Protocol
+    target: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    free: tuple[str, ...]
+    noise_mV: float = 0.0
+    truth: np.ndarray | None = None
+    start: np.ndarray | None = None
+    transform: str = "logit"
+    heldout: tuple[Protocol, np.ndarray] | None = None
+    loss_name: str = "mse"
+
+    def __post_init__(self) -> None:
+        for channel in self.free:
+            if channel not in self.neuron.channel_names:
+                raise ValueError(
+                    f"free channel {channel!r} is not in neuron {self.neuron.name!r}; it has {', '.join(self.neuron.channel_names)}"
+                )
+        if not self.free or len(set(self.free)) != len(self.free):
+            raise ValueError(f"free channels {self.free} must be one or more different names")
+        for field in ("low", "high", "truth", "start"):
+            value = getattr(self, field)
+            if value is not None:
+                object.__setattr__(self, field, self._vector(field, value))
+        check_bounds(self.low, self.high)
+        for field in ("truth", "start"):
+            value = getattr(self, field)
+            if value is not None:
+                self._check_inside(field, value)
+        if not (np.isfinite(self.noise_mV) and self.noise_mV >= 0):
+            raise ValueError(f"noise_mV is {self.noise_mV}; it must be 0 or more")
+        self.protocol.validate(self.neuron)
+        object.__setattr__(self, "target", _checked_trace("target", self.target, self.protocol))
+        if self.heldout is not None:
+            protocol, target = self.heldout
+            protocol.validate(self.neuron)
+            object.__setattr__(self, "heldout", (protocol, _checked_trace("heldout target", target, protocol)))
+        loss_terms(self.loss_name, 1, 1)
+        Transform(self.transform, self.low, self.high)
+
+    @property
+    def n_parameters(self) -> int:
+        return len(self.free) * self.neuron.n_compartments
+
+    @property
+    def n_simulations(self) -> int:
+        """Simulations that one candidate costs: one per stimulus."""
+        return self.protocol.n_stimuli
+
+    @property
+    def compartment_steps(self) -> int:
+        """Compartments times time steps of one simulation."""
+        return self.neuron.n_compartments * self.protocol.n_steps
+
+    def view(self, name: str) -> Problem:
+        """The same problem with its thetas in another view."""
+        return self if name == self.transform else replace(self, transform=name)
+
+    @cached_property
+    def coordinates(self) -> Transform:
+        """The current view: `bounds`, `to_density`, `from_density`, `slope`."""
+        return Transform(self.transform, self.low, self.high)
+
+    def densities(self, thetas: np.ndarray) -> np.ndarray:
+        """[..., P] in the view's coordinates to [..., P] S/cm2."""
+        return self.coordinates.to_density(thetas)
+
+    def sample_initial(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """n starting points [n, P] in the view's coordinates: `start` first if there is one, the others random.
+
+        Random ones are uniform in the middle half of the box on its log scale. They depend on the generator alone, not
+        on the view, and the first k of n are the same for every n: all methods begin at the same densities.
+        """
+        if n < 1:
+            raise ValueError(f"asked for {n} starting points; ask for at least 1")
+        points = np.empty((n, self.n_parameters))
+        first = 0
+        if self.start is not None:
+            points[0] = self.start
+            first = 1
+        points[first:] = self.sample_random(rng, n - first, as_density=True)
+        return self.coordinates.from_density(points)
+
+    def sample_random(self, rng: np.random.Generator, n: int, as_density: bool = False) -> np.ndarray:
+        """n random starting points [n, P], without `start`: for restarts. In the view's coordinates, or in S/cm2."""
+        unit = Transform("unit", self.low, self.high)
+        points = unit.to_density(rng.uniform(*START_MIDDLE, size=(n, self.n_parameters)))
+        return points if as_density else self.coordinates.from_density(points)
+
+    def full_densities(self, densities: np.ndarray) -> np.ndarray:
+        """Free densities [K, P] S/cm2 -> all channels' densities [K, channels, compartments] S/cm2."""
+        densities = np.asarray(densities, dtype=float)
+        full = np.repeat(self._default[None], len(densities), axis=0)
+        full[:, self._free_index] = densities.reshape(len(densities), len(self.free), -1)
+        return full
+
+    def loss(self, thetas: np.ndarray) -> np.ndarray:
+        """Losses [K] mV2 of thetas [K, P]; inf where a simulation diverged."""
+        return self.objectives(thetas).mean(axis=1)
+
+    def objectives(self, thetas: np.ndarray) -> np.ndarray:
+        """The loss as a term per stimulus [K, n_stimuli] mV2; inf for a stimulus under which the simulation diverged."""
+        thetas = self._batch(thetas)
+        return _terms(self, self.densities(thetas), self.protocol, self.target)
+
+    def loss_and_gradient(self, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Losses [K] mV2 and d loss / d theta [K, P]. A diverged candidate has loss inf and gradient zero."""
+        import torch
+
+        thetas = self._batch(thetas)
+        losses = np.empty(len(thetas))
+        gradients = np.zeros(thetas.shape)
+        terms_of = self._loss_terms(self.protocol)
+        target = torch.from_numpy(self.target)
+        for rows in _chunks(len(thetas), self.neuron, self.protocol, gradient=True):
+            densities = torch.from_numpy(self.full_densities(self.densities(thetas[rows]))).requires_grad_()
+            values = terms_of(simulate(self.neuron, densities, self.protocol), target).mean(dim=1)
+            finite = torch.isfinite(values)
+            losses[rows] = torch.where(finite, values, torch.inf).detach().numpy()
+            if finite.any():
+                values[finite].sum().backward()
+                assert densities.grad is not None
+                free = densities.grad.numpy()[:, self._free_index].reshape(len(values), -1)
+                free = np.where(finite.numpy()[:, None], free, 0.0)
+                gradients[rows] = free * self.coordinates.slope(thetas[rows])
+        return losses, gradients
+
+    def loss_of_densities(self, densities: np.ndarray) -> np.ndarray:
+        """Losses [K] mV2 of free densities [K, P] in S/cm2, whatever the view."""
+        return _terms(self, np.asarray(densities, dtype=float), self.protocol, self.target).mean(axis=1)
+
+    def heldout_loss(self, densities: np.ndarray) -> np.ndarray:
+        """Losses [K] mV2 of free densities [K, P] S/cm2 on the held-out stimuli; NaN where there are none."""
+        if self.heldout is None:
+            return np.full(len(densities), np.nan)
+        return _terms(self, np.asarray(densities, dtype=float), *self.heldout).mean(axis=1)
+
+    def density_errors(self, densities: np.ndarray) -> dict[str, float]:
+        """Errors of free densities [P] S/cm2 against the truth, keyed as in result.history_columns; NaN without a truth."""
+        keys = [f"density_error_{channel}_mean_abs_S_cm2" for channel in self.free]
+        if self.truth is None:
+            return dict.fromkeys([*keys, "density_error_median_rel", "density_error_max_rel"], float("nan"))
+        error = np.abs(densities - self.truth)
+        errors = dict(zip(keys, error.reshape(len(self.free), -1).mean(axis=1).tolist(), strict=True))
+        relative = error / self.truth
+        errors["density_error_median_rel"] = float(np.median(relative))
+        errors["density_error_max_rel"] = float(np.max(relative))
+        return errors
+
+    @cached_property
+    def _default(self) -> np.ndarray:
+        return np.asarray(self.neuron.default_densities(), dtype=float)
+
+    @cached_property
+    def _free_index(self) -> list[int]:
+        return [self.neuron.channel_names.index(channel) for channel in self.free]
+
+    def _loss_terms(self, protocol: Protocol):
+        return loss_terms(self.loss_name, len(protocol.recorded), self.neuron.n_compartments)
+
+    def _batch(self, thetas: np.ndarray) -> np.ndarray:
+        thetas = np.asarray(thetas, dtype=float)
+        if thetas.ndim != 2 or thetas.shape[1] != self.n_parameters:
+            raise ValueError(f"thetas has shape {thetas.shape}; problem {self.name!r} takes [K, {self.n_parameters}]")
+        if np.isnan(thetas).any():
+            raise ValueError(f"thetas has a NaN in row {int(np.flatnonzero(np.isnan(thetas).any(axis=1))[0])}")
+        return thetas
+
+    def _vector(self, field: str, value: np.ndarray) -> np.ndarray:
+        vector = np.ascontiguousarray(value, dtype=float)
+        if vector.shape != (self.n_parameters,):
+            raise ValueError(
+                f"{field} has shape {vector.shape}; {len(self.free)} free channels x {self.neuron.n_compartments} compartments "
+                f"need [{self.n_parameters}]"
+            )
+        if np.isnan(vector).any():
+            raise ValueError(f"{field}[{int(np.flatnonzero(np.isnan(vector))[0])}] is NaN")
+        return vector
+
+    def _check_inside(self, field: str, value: np.ndarray) -> None:
+        outside = np.flatnonzero((value < self.low) | (value > self.high))
+        if len(outside):
+            i = int(outside[0])
+            raise ValueError(
+                f"{field}[{i}] is {value[i]:g} S/cm2, outside its bounds [{self.low[i]:g}, {self.high[i]:g}]; widen the bounds"
+            )
+
+
+def _terms(problem: Problem, densities: np.ndarray, protocol: Protocol, target: np.ndarray) -> np.ndarray:
+    """[K, P] S/cm2 -> [K, n_stimuli] mV2, chunk by chunk."""
+    terms = np.empty((len(densities), protocol.n_stimuli))
+    terms_of = problem._loss_terms(protocol)
+    for rows in _chunks(len(densities), problem.neuron, protocol, gradient=False):
+        voltages = simulate_numpy(problem.neuron, problem.full_densities(densities[rows]), protocol)
+        values = terms_of(voltages, target)
+        terms[rows] = np.where(np.isfinite(values), values, np.inf)
+    return terms
+
+
+def _chunks(n: int, neuron: Neuron, protocol: Protocol, gradient: bool) -> Iterator[slice]:
+    """Slices of a population of n whose memory stays below CHUNK_BYTES (at least one candidate each)."""
+    numbers = 4 * protocol.n_samples * len(protocol.recorded)
+    if gradient:  # the adjoint may keep every state of every step: a voltage and, in these channel sets, three gates
+        numbers += 5 * protocol.n_steps * neuron.n_compartments
+    size = max(1, int(CHUNK_BYTES // (8 * numbers * protocol.n_stimuli)))
+    for first in range(0, n, size):
+        yield slice(first, min(n, first + size))
+
+
+def _checked_trace(field: str, trace: np.ndarray, protocol: Protocol) -> np.ndarray:
+    trace = np.ascontiguousarray(trace, dtype=float)
+    expected = (protocol.n_stimuli, protocol.n_samples, len(protocol.recorded))
+    if trace.shape != expected:
+        raise ValueError(f"{field} has shape {trace.shape}; its protocol makes [stimuli, samples, recorded] = {expected}")
+    if not np.isfinite(trace).all():
+        stimulus, sample, site = (int(i) for i in np.argwhere(~np.isfinite(trace))[0])
+        raise ValueError(
+            f"{field} holds {trace[stimulus, sample, site]} at stimulus {stimulus}, sample {sample}, recorded site {site}; "
+            "targets must be finite"
+        )
+    return trace

@@ -1,0 +1,68 @@
+"""What a result was made with: versions, hardware, memory, and a hash of the sources that can change it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import resource
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).parent
+
+# Everything between a density and a loss. A method's own file comes on top.
+_SIMULATION_SOURCES = (
+    "units.py", "channels", "morphology.py", "neuron.py", "densities.py", "stimulus.py", "protocol.py", "simulate.py",
+    "kernels", "losses.py", "transforms.py", "problem.py", "meter.py", "fit.py",
+)  # fmt: skip
+
+_LIBRARIES = ("gradevo", "torch", "numpy", "scipy", "numba", "sympy", "deap", "cma", "bluepyopt")
+
+
+def source_files(method_module: str | None = None) -> list[Path]:
+    """The source files that affect a result, sorted: the simulation's, and the method's own if given."""
+    files: list[Path] = []
+    for name in _SIMULATION_SOURCES:
+        path = _PACKAGE / name
+        files += path.rglob("*.py") if path.is_dir() else [path]
+    if method_module is not None:
+        files.append(_PACKAGE / "methods" / f"{method_module.rpartition('.')[2]}.py")
+    return sorted(path for path in files if path.is_file())
+
+
+def source_hash(method_module: str | None = None) -> str:
+    """SHA-256 (hexadecimal) over the relative names and contents of `source_files`."""
+    digest = hashlib.sha256()
+    for path in source_files(method_module):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+
+
+@cache
+def _hardware() -> dict[str, Any]:
+    model = platform.processor() or platform.machine()
+    listing = Path("/proc/cpuinfo")
+    if listing.is_file():
+        lines = (line.partition(":") for line in listing.read_text().splitlines())
+        model = next((value.strip() for key, _, value in lines if key.strip() == "model name"), model)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"processor": model, "cores": cores, "system": f"{platform.system()} {platform.machine()}"}
+
+
+def describe_run(method_module: str | None = None) -> dict[str, Any]:
+    """Versions, hardware, peak memory of this process so far (bytes), and the hash of the sources."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "versions": dict(_versions()),
+        "hardware": dict(_hardware()),
+        "peak_memory_bytes": peak if platform.system() == "Darwin" else peak * 1024,
+        "source_sha256": source_hash(method_module),
+    }

@@ -1,0 +1,116 @@
+"""What a fit returns, and its two files: the history (Parquet) and what is needed to judge it (JSON)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+class Status(StrEnum):
+    """How a fit ended. Failure is a value, never a missing row."""
+
+    converged = "converged"  # the loss target was reached
+    budget = "budget"  # the budget (or the hard wall-clock stop) ended it
+    stagnated = "stagnated"  # the method gave up before its budget was spent
+    diverged = "diverged"  # no finite loss was ever seen
+    error = "error"  # the method raised; the message says what
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The outcome of one fit.
+
+    best_densities [P] S/cm2 (NaN when no finite loss was seen), best_loss mV2 (inf then), history one row per batch with
+    the columns of `history_columns`, totals a flat dict of what was spent and reached (the JSON's "totals"),
+    metadata the settings, versions and hardware.
+    """
+
+    best_densities: np.ndarray
+    best_loss: float
+    status: Status
+    message: str
+    history: pd.DataFrame
+    totals: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def history_columns(channels: tuple[str, ...]) -> list[str]:
+    """Columns of a history, in order, for these free channels. Density errors are those of the best densities so far."""
+    return [
+        "study", "problem", "method", "seed", "event",
+        "simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s",
+        "loss_mV2", "best_loss_mV2", "heldout_loss_mV2",
+        *(f"density_error_{channel}_mean_abs_S_cm2" for channel in channels),
+        "density_error_median_rel", "density_error_max_rel",
+    ]  # fmt: skip
+
+
+def write_result(result: Result, parquet: str | Path, json_path: str | Path | None = None) -> None:
+    """Write the history to `parquet` and the rest beside it (same name, .json). Readers never see half a file."""
+    parquet = Path(parquet)
+    json_path = Path(json_path) if json_path is not None else parquet.with_suffix(".json")
+    document = {
+        "status": str(result.status),
+        "message": result.message,
+        "best_loss_mV2": _plain(result.best_loss),
+        "best_densities_S_cm2": _plain(result.best_densities),
+        "totals": _plain(result.totals),
+        "metadata": _plain(result.metadata),
+    }
+    write_aside(parquet, lambda path: result.history.to_parquet(path, index=False))
+    write_aside(json_path, lambda path: path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n"))
+
+
+def read_result(parquet: str | Path, json_path: str | Path | None = None) -> Result:
+    """The inverse of `write_result`. Raises FileNotFoundError, or KeyError for a JSON that is not a result's."""
+    parquet = Path(parquet)
+    json_path = Path(json_path) if json_path is not None else parquet.with_suffix(".json")
+    document = json.loads(json_path.read_text())
+    best_loss = document["best_loss_mV2"]
+    densities = [np.nan if value is None else value for value in document["best_densities_S_cm2"]]
+    return Result(
+        best_densities=np.array(densities, dtype=float),
+        best_loss=np.inf if best_loss is None else float(best_loss),
+        status=Status(document["status"]),
+        message=document["message"],
+        history=pd.read_parquet(parquet),
+        totals={key: np.nan if value is None else value for key, value in document["totals"].items()},
+        metadata=document["metadata"],
+    )
+
+
+def write_aside(path: str | Path, write: Callable[[Path], Any]) -> None:
+    """Call `write` on a temporary name in the same folder, then move it into place in one step."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """JSON's types only; what JSON cannot say (NaN, infinity) becomes null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, Path):
+        return str(value)
+    return value
