@@ -1,0 +1,166 @@
+"""Channels as symbolic declarations. Every backend (torch, Numba) is generated from these and from nothing else."""
+
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+V = sp.Symbol("V", real=True)
+"""Membrane potential, mV: the only variable of a rate."""
+
+
+class linoid_slope(sp.Function):
+    """d linoid / dx."""
+
+    nargs = 1
+
+
+class linoid(sp.Function):
+    """x / (1 - exp(-x)), with value 1 at x = 0: NEURON's ``vtrap`` in its stable form."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return linoid_slope(self.args[0])
+
+
+class sigmoid(sp.Function):
+    """1 / (1 + exp(-x))."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        s = sigmoid(self.args[0])
+        return s * (1 - s)
+
+
+class softplus(sp.Function):
+    """ln(1 + exp(x)), evaluated without overflow or cancellation."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sigmoid(self.args[0])
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gating variable x with dx/dt = alpha (1 - x) - beta x, or dx/dt = (steady_state - x) / time_constant.
+
+    Args:
+        name: symbol of the gate, such as ``m``.
+        power: the integer power of the gate in its channel's conductance, at least 1.
+        alpha, beta: opening and closing rates, 1/ms, expressions in ``V`` (mV).
+        steady_state, time_constant: the other way to declare it; dimensionless and ms.
+
+    Raises:
+        ValueError: if neither or both of the two forms are given, or the power is below 1.
+    """
+
+    name: str
+    power: int
+    alpha: sp.Expr | None = None
+    beta: sp.Expr | None = None
+    steady_state: sp.Expr | None = None
+    time_constant: sp.Expr | None = None
+
+    def __post_init__(self) -> None:
+        by_rates = self.alpha is not None and self.beta is not None
+        by_curves = self.steady_state is not None and self.time_constant is not None
+        given = sum(e is not None for e in (self.alpha, self.beta, self.steady_state, self.time_constant))
+        if given != 2 or not (by_rates or by_curves):
+            raise ValueError(f"gate {self.name!r}: declare either alpha and beta, or steady_state and time_constant")
+        if self.power < 1:
+            raise ValueError(f"gate {self.name!r}: power {self.power} is below 1")
+
+    @property
+    def infinity(self) -> sp.Expr:
+        """Steady state as an expression in V."""
+        if self.steady_state is not None:
+            return self.steady_state
+        assert self.alpha is not None
+        assert self.beta is not None
+        return self.alpha / (self.alpha + self.beta)
+
+    @property
+    def rate(self) -> sp.Expr:
+        """1 / time constant, 1/ms, as an expression in V."""
+        if self.time_constant is not None:
+            return 1 / self.time_constant
+        assert self.alpha is not None
+        assert self.beta is not None
+        return self.alpha + self.beta
+
+
+@dataclass(frozen=True)
+class Channel:
+    """An ohmic current: density x product of gate^power x (V - reversal).
+
+    Args:
+        name: short name, unique in its set, such as ``Na``.
+        reversal_mV: reversal potential.
+        density_S_cm2: the default maximal conductance density.
+        gates: none for a leak.
+    """
+
+    name: str
+    reversal_mV: float
+    density_S_cm2: float
+    gates: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChannelSet:
+    """The channels of a membrane, with the capacitance and the initial state they were published with.
+
+    Args:
+        name: key in ``gradevo.channels.CHANNEL_SETS``.
+        capacitance_uF_cm2: specific membrane capacitance.
+        initial_voltage_mV: voltage of every compartment at the start.
+        gate_voltage_mV: gates start at their steady state for this voltage; None for the initial voltage itself.
+        free: names of the channels whose densities a fit may change.
+        source: where the constants come from.
+    """
+
+    name: str
+    channels: tuple[Channel, ...]
+    capacitance_uF_cm2: float
+    initial_voltage_mV: float
+    free: tuple[str, ...]
+    source: str
+    gate_voltage_mV: float | None = None
+    gates: tuple[Gate, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = [c.name for c in self.channels]
+        if len(set(names)) != len(names):
+            raise ValueError(f"channel set {self.name!r}: channel names {names} are not unique")
+        unknown = set(self.free) - set(names)
+        if unknown:
+            raise ValueError(f"channel set {self.name!r}: free channels {sorted(unknown)} are not among {names}")
+        object.__setattr__(self, "gates", tuple(g for c in self.channels for g in c.gates))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.channels)
+
+    @property
+    def free_indices(self) -> tuple[int, ...]:
+        """Positions of the free channels among ``channels``."""
+        return tuple(self.names.index(name) for name in self.free)
+
+    def initial_gates(self) -> list[float]:
+        """Steady state of every gate at the gate start voltage, in the order of ``gates``."""
+        v = self.initial_voltage_mV if self.gate_voltage_mV is None else self.gate_voltage_mV
+        return [float(evaluate(g.infinity, v)) for g in self.gates]
+
+
+def evaluate(expression: sp.Expr, voltage_mV: float) -> sp.Expr:
+    """A declared expression at one voltage, in high precision (for initial values and documentation)."""
+    x = sp.Dummy("x")
+    linoid_form = sp.Lambda(x, sp.Piecewise((1, sp.Eq(x, 0)), (x / (1 - sp.exp(-x)), True)))
+    written_out = (
+        expression.replace(linoid, linoid_form)
+        .replace(softplus, lambda a: sp.log(1 + sp.exp(a)))
+        .replace(sigmoid, lambda a: 1 / (1 + sp.exp(-a)))
+    )
+    return sp.N(written_out.subs(V, sp.Float(voltage_mV, 30)), 17)
