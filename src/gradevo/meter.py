@@ -10,12 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradevo.problem import Problem
 from gradevo.result import Status
+
+if TYPE_CHECKING:
+    from gradevo.problem import Problem
 
 
 class RunEnded(Exception):

@@ -1,0 +1,69 @@
+"""Adam (Kingma and Ba 2015) from several starts, advanced together: one batched gradient call per step.
+
+Adam works on each coordinate by itself, so one torch optimiser over all starts is the same as one for each.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gradevo.meter import Meter
+from gradevo.methods import Outcome
+from gradevo.problem import Problem
+from gradevo.result import Status
+
+
+def run(
+    problem: Problem,
+    meter: Meter,
+    rng: np.random.Generator,
+    *,
+    starts: int,
+    learning_rate: float,
+    steps: int | None,
+    schedule: str,
+    final_rate: float,
+    view: str,
+    scale: float,
+) -> Outcome:
+    """Minimise the loss by Adam.
+
+    starts : how many, advanced as one batch
+    learning_rate : in the view's coordinates divided by `scale`
+    steps : how many; None takes as many as the budget pays for
+    schedule : "constant", or "cosine": from learning_rate down to final_rate * learning_rate over the steps
+    view : the coordinates (`problem` is already in them)
+    scale : coordinates per unit of the optimiser's variable: 1e-3 with the identity view makes that unit mS/cm2
+
+    A start whose simulations diverge is drawn anew. Raises ValueError for settings out of range, and RunEnded.
+    """
+    if schedule not in ("constant", "cosine"):
+        raise ValueError(f"adam: unknown schedule {schedule!r}; use constant or cosine")
+    if starts < 1 or learning_rate <= 0 or scale <= 0 or not 0 <= final_rate <= 1 or (steps is not None and steps < 1):
+        raise ValueError(
+            "adam: starts and steps must be at least 1, learning_rate and scale above 0, final_rate from 0 to 1; got "
+            f"{starts=}, {steps=}, {learning_rate=}, {scale=}, {final_rate=}"
+        )
+    import torch
+
+    total = steps if steps is not None else max(1, math.ceil(meter.affordable(gradient=True) / starts))
+    variables = torch.tensor(problem.sample_initial(rng, starts) / scale, requires_grad=True)
+    optimiser = torch.optim.Adam([variables], lr=learning_rate)
+    for step in range(total):
+        rate = 1.0
+        if schedule == "cosine":
+            rate = final_rate + (1 - final_rate) * (1 + math.cos(math.pi * step / total)) / 2
+        optimiser.param_groups[0]["lr"] = learning_rate * rate
+        losses, gradients = meter.loss_and_gradient(problem, variables.detach().numpy() * scale)
+        variables.grad = torch.from_numpy(gradients * scale)
+        optimiser.step()
+        lost = np.flatnonzero(~np.isfinite(losses))
+        if len(lost):
+            fresh = torch.from_numpy(problem.sample_random(rng, len(lost)) / scale)
+            with torch.no_grad():
+                variables[lost] = fresh
+            for moment in ("exp_avg", "exp_avg_sq"):
+                optimiser.state[variables][moment][lost] = 0.0
+    return Outcome(Status.stagnated, f"all {total} steps taken")

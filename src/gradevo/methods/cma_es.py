@@ -1,0 +1,73 @@
+"""CMA-ES (Hansen; the pycma library) in the unit box, restarted with growing populations (IPOP, Auger and Hansen 2005)."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from gradevo.meter import Meter
+from gradevo.methods import Outcome
+from gradevo.problem import Problem
+from gradevo.result import Status
+
+# What pycma is told for a diverged simulation: worse than any voltage trace can be (an error of 1 V throughout).
+_DIVERGED_MV2 = 1e6
+
+
+def run(
+    problem: Problem,
+    meter: Meter,
+    rng: np.random.Generator,
+    *,
+    population: int | None,
+    sigma: float,
+    restarts: int | None,
+    growth: float,
+    tolerance: float,
+) -> Outcome:
+    """Minimise the loss by CMA-ES, each generation one batch.
+
+    population : candidates per generation; None takes pycma's 4 + 3 ln(parameters)
+    sigma : first step size, as a share of the box's side
+    restarts : how many; None goes on until the budget ends
+    growth : factor on the population at each restart
+    tolerance : a search ends when its losses vary by less than this (mV2; pycma's tolfun)
+
+    Raises ValueError for settings out of range, and RunEnded.
+    """
+    if (population is not None and population < 2) or sigma <= 0 or growth < 1 or (restarts is not None and restarts < 0):
+        raise ValueError(
+            "cma_es: population must be at least 2, sigma above 0, growth at least 1, restarts 0 or more; got "
+            f"{population=}, {sigma=}, {growth=}, {restarts=}"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on import pycma warns about an optional plotting library
+        import cma
+
+    size = population if population is not None else int(4 + 3 * np.log(problem.n_parameters))
+    point = problem.sample_initial(rng, 1)[0]
+    rounds = 0
+    while True:
+        options = {
+            "bounds": [0, 1],
+            "popsize": size,
+            # numpy's global generator would tie runs together: pycma draws from ours
+            "randn": lambda *shape: rng.standard_normal(shape),
+            "seed": np.nan,
+            "tolfun": tolerance,
+            "tolfunhist": tolerance,
+            "maxiter": np.inf,
+            "verbose": -9,
+            "verb_log": 0,
+        }
+        search = cma.CMAEvolutionStrategy(point, sigma, options)
+        while not search.stop():
+            candidates = search.ask()
+            losses = meter.loss(problem, np.clip(candidates, 0.0, 1.0))
+            search.tell(candidates, np.where(np.isfinite(losses), losses, _DIVERGED_MV2).tolist())
+        if restarts is not None and rounds >= restarts:
+            return Outcome(Status.stagnated, f"{rounds + 1} searches ended: {', '.join(search.stop())}")
+        rounds += 1
+        size = int(np.ceil(size * growth))
+        point = problem.sample_random(rng, 1)[0]
