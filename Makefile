@@ -1,0 +1,58 @@
+# Every target sets up the environment in .venv by itself; with nothing to do, that costs nothing.
+#   make study     the quick study: tables, figures, and a summary at the end (CONFIG=... for another study)
+#   make figures   only what the figures need
+#   make test      every test
+#   make lint      formatting, types and workflow checks
+
+PYTHON ?= python3
+CONFIG ?= config/quick.yaml
+CORES ?= all
+
+BIN := .venv/bin
+READY := .venv/.ready
+STUDY := $(shell sed -n 's/^study: *//p' $(CONFIG))
+TABLE := results/$(STUDY)/table.txt
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+
+.DEFAULT_GOAL := help
+.PHONY: help study figures test lint lock clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# The lock first, then the package without its dependencies. A changed lock or pyproject.toml installs again.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
+	  f"gradevo needs Python 3.11 to 3.13, but $(PYTHON) is {v[0]}.{v[1]}; try make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The table is shown whether or not anything had to be run, and also when a fit ended in an error: then make fails.
+study: $(READY)
+	@status=0; $(SNAKEMAKE) --no-hooks || status=$$?; \
+	if [ -f $(TABLE) ]; then echo; cat $(TABLE); fi; exit $$status
+
+figures: $(READY)
+	$(SNAKEMAKE) --no-hooks figures
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+# What is installed now, as the new lock: no index, no address, no local version.
+lock: $(READY)
+	@sed -n '/^#/p' requirements.lock > requirements.lock.new
+	@$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable \
+	  | grep -viE '^-|^nvidia|^triton| @ ' | sed 's/+.*//' >> requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+clean:
+	rm -rf results/$(STUDY) figures/$(STUDY) logs/$(STUDY)
