@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gradevo.kernels import cpu
 from gradevo.losses import loss_terms
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
@@ -153,7 +154,7 @@ class Problem:
     def objectives(self, thetas: np.ndarray) -> np.ndarray:
         """The loss as a term per stimulus [K, n_stimuli] mV2; inf for a stimulus under which the simulation diverged."""
         thetas = self._batch(thetas)
-        return _terms(self, self.densities(thetas), self.protocol, self.target)
+        return self._terms(self.densities(thetas))
 
     def loss_and_gradient(self, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Losses [K] mV2 and d loss / d theta [K, P]. A diverged candidate has loss inf and gradient zero."""
@@ -166,7 +167,7 @@ class Problem:
         target = torch.from_numpy(self.target)
         for rows in _chunks(len(thetas), self.neuron, self.protocol, gradient=True):
             densities = torch.from_numpy(self.full_densities(self.densities(thetas[rows]))).requires_grad_()
-            values = terms_of(simulate(self.neuron, densities, self.protocol), target).mean(dim=1)
+            values = terms_of(simulate(self.neuron, densities, self._plans[0]), target).mean(dim=1)
             finite = torch.isfinite(values)
             losses[rows] = torch.where(finite, values, torch.inf).detach().numpy()
             if finite.any():
@@ -179,13 +180,13 @@ class Problem:
 
     def loss_of_densities(self, densities: np.ndarray) -> np.ndarray:
         """Losses [K] mV2 of free densities [K, P] in S/cm2, whatever the view."""
-        return _terms(self, np.asarray(densities, dtype=float), self.protocol, self.target).mean(axis=1)
+        return self._terms(densities).mean(axis=1)
 
     def heldout_loss(self, densities: np.ndarray) -> np.ndarray:
         """Losses [K] mV2 of free densities [K, P] S/cm2 on the held-out stimuli; NaN where there are none."""
         if self.heldout is None:
             return np.full(len(densities), np.nan)
-        return _terms(self, np.asarray(densities, dtype=float), *self.heldout).mean(axis=1)
+        return self._terms(densities, heldout=True).mean(axis=1)
 
     def density_errors(self, densities: np.ndarray) -> dict[str, float]:
         """Errors of free densities [P] S/cm2 against the truth, keyed as in result.history_columns; NaN without a truth."""
@@ -198,6 +199,24 @@ class Problem:
         errors["density_error_median_rel"] = float(np.median(relative))
         errors["density_error_max_rel"] = float(np.max(relative))
         return errors
+
+    def _terms(self, densities: np.ndarray, heldout: bool = False) -> np.ndarray:
+        """Free densities [K, P] S/cm2 -> the loss's terms [K, stimuli] mV2, chunk by chunk."""
+        densities = np.asarray(densities, dtype=float)
+        protocol, target = self.heldout if heldout and self.heldout is not None else (self.protocol, self.target)
+        terms = np.empty((len(densities), protocol.n_stimuli))
+        terms_of = self._loss_terms(protocol)
+        for rows in _chunks(len(densities), self.neuron, protocol, gradient=False):
+            voltages = simulate_numpy(self.neuron, self.full_densities(densities[rows]), self._plans[heldout])
+            values = terms_of(voltages, target)
+            terms[rows] = np.where(np.isfinite(values), values, np.inf)
+        return terms
+
+    @cached_property
+    def _plans(self) -> tuple[cpu.Plan, ...]:
+        """What the kernel prepares once: for the protocol, and for the held-out one if there is one."""
+        protocols = [self.protocol] if self.heldout is None else [self.protocol, self.heldout[0]]
+        return tuple(cpu.make_plan(self.neuron, protocol) for protocol in protocols)
 
     @cached_property
     def _default(self) -> np.ndarray:
@@ -236,17 +255,6 @@ class Problem:
             raise ValueError(
                 f"{field}[{i}] is {value[i]:g} S/cm2, outside its bounds [{self.low[i]:g}, {self.high[i]:g}]; widen the bounds"
             )
-
-
-def _terms(problem: Problem, densities: np.ndarray, protocol: Protocol, target: np.ndarray) -> np.ndarray:
-    """[K, P] S/cm2 -> [K, n_stimuli] mV2, chunk by chunk."""
-    terms = np.empty((len(densities), protocol.n_stimuli))
-    terms_of = problem._loss_terms(protocol)
-    for rows in _chunks(len(densities), problem.neuron, protocol, gradient=False):
-        voltages = simulate_numpy(problem.neuron, problem.full_densities(densities[rows]), protocol)
-        values = terms_of(voltages, target)
-        terms[rows] = np.where(np.isfinite(values), values, np.inf)
-    return terms
 
 
 def _chunks(n: int, neuron: Neuron, protocol: Protocol, gradient: bool) -> Iterator[slice]:

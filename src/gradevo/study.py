@@ -1,30 +1,272 @@
-"""A study's configuration file turned into neurons, problems and tables."""
+"""A study's configuration turned into neurons, problems, fits and table rows. Everything follows from its seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gradevo import morphology
+from gradevo.channels import CHANNEL_SETS
+from gradevo.config import Config, check_config, load_config
+from gradevo.densities import DENSITIES
+from gradevo.fit import fit
+from gradevo.meter import Meter
+from gradevo.neuron import Neuron
 from gradevo.problem import Problem
-from gradevo.result import Result
+from gradevo.protocol import Protocol, resolve_sites
+from gradevo.result import Result, write_aside
+from gradevo.simulate import simulate_numpy
+from gradevo.stimulus import Stimulus, random_steps, steps
+from gradevo.units import UA_PER_CM2_UM2_TO_NA
 
-Config = dict[str, Any]
+__all__ = [
+    "check_config", "density_rows", "load_config", "make_neuron", "make_problem", "make_targets", "method_names",
+    "neuron_arrays", "neuron_names", "problem_names", "read_arrays", "run_fit", "summary_row", "write_arrays",
+]  # fmt: skip
+
+DEFAULT_BOUNDS = (0.3, 3.0)
 
 
-def load_config(path: str | Path, schema: str | Path | None = None) -> Config: ...  # pyright: ignore
-def check_config(config: Mapping[str, Any], schema: str | Path | None = None) -> Config: ...  # pyright: ignore
-def neuron_names(config: Config) -> list[str]: ...  # pyright: ignore
-def problem_names(config: Config) -> list[str]: ...  # pyright: ignore
-def method_names(config: Config) -> list[str]: ...  # pyright: ignore
-def make_neuron(config: Config, name: str) -> tuple[Any, np.ndarray]: ...  # pyright: ignore # (Neuron, true densities [C,n] S/cm2)
-def neuron_arrays(config: Config, name: str) -> dict[str, np.ndarray]: ...  # pyright: ignore
-def make_targets(config: Config, name: str) -> dict[str, np.ndarray]: ...  # pyright: ignore
-def make_problem(config: Config, name: str, targets: str | Path | Mapping[str, np.ndarray] | None = None) -> Problem: ...  # pyright: ignore
-def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None: ...  # pyright: ignore
-def read_arrays(path: str | Path) -> dict[str, np.ndarray]: ...  # pyright: ignore
-def run_fit(config: Config, problem: Problem, method: str, seed: int, on_event=None) -> Result: ...  # pyright: ignore
-def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, Any]: ...  # pyright: ignore
-def density_rows(problem: Problem, result: Result) -> list[dict[str, Any]]: ...  # pyright: ignore
+def neuron_names(config: Config) -> list[str]:
+    return list(config["neurons"])
+
+
+def problem_names(config: Config) -> list[str]:
+    return list(config["problems"])
+
+
+def method_names(config: Config) -> list[str]:
+    return list(config["methods"])
+
+
+def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
+    """The neuron called `name` and its true densities [channels, compartments] S/cm2. Raises ValueError."""
+    declared = _declared(config, "neurons", name)
+    shape = dict(declared["morphology"])
+    kind = shape.pop("kind")
+    if kind == "adjacency":
+        grown = morphology.from_adjacency(np.array(shape.pop("adjacency")), **shape)
+    else:
+        grown = {
+            "chain": morphology.chain,
+            "balanced_tree": morphology.balanced_tree,
+            "random_tree": morphology.random_tree,
+        }[kind](**shape)
+    neuron = Neuron(name, grown, CHANNEL_SETS[declared["channels"]])
+    rule = dict(declared["densities"])
+    return neuron, DENSITIES[rule.pop("kind")](neuron, **rule)
+
+
+def neuron_arrays(config: Config, name: str) -> dict[str, np.ndarray]:
+    """A neuron for a table or a drawing.
+
+    densities_S_cm2 [channels, compartments], default_densities_S_cm2 the same, channels, free (names), parents, areas_um2,
+    diameters_um, path_distance_um [n], start_um, end_um [n, 3].
+    """
+    neuron, densities = make_neuron(config, name)
+    shape = neuron.morphology
+    return {
+        "name": np.array(name),
+        "channels": np.array(neuron.channel_names),
+        "free": np.array(_free(neuron)),
+        "densities_S_cm2": densities,
+        "default_densities_S_cm2": neuron.default_densities(),
+        "parents": shape.parents,
+        "areas_um2": shape.areas_um2,
+        "diameters_um": shape.diameters_um,
+        "path_distance_um": shape.path_distance_um,
+        "start_um": shape.start_um,
+        "end_um": shape.end_um,
+    }
+
+
+def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
+    """The recordings that problem `name` is fitted to.
+
+    target_mV [stimuli, samples, recorded], with noise where the problem has any; heldout_mV likewise, without noise (where
+    declared); truth_S_cm2 [P], free channels channel-major; times_ms [samples]; recorded, stimulated (compartments);
+    current_edges_ms [pieces + 1], current_nA [stimuli, stimulated, pieces]. Raises ValueError.
+    """
+    declared = _declared(config, "problems", name)
+    neuron, densities = make_neuron(config, declared["neuron"])
+    protocol, heldout = _protocols(declared, neuron)
+    dt_ms = declared.get("truth_dt_ms", declared["dt_ms"])
+    target = simulate_numpy(neuron, densities, replace(protocol, dt_ms=dt_ms))
+    noise_mV = declared.get("noise_mV", 0.0)
+    if noise_mV > 0:
+        rng = np.random.default_rng(declared.get("noise_seed", 0))
+        target = target + rng.normal(0.0, noise_mV, size=target.shape)
+    arrays = {
+        "target_mV": target,
+        "truth_S_cm2": _truth(neuron, densities),
+        "times_ms": protocol.sample_times_ms,
+        "recorded": np.array(protocol.recorded),
+        "stimulated": np.array(protocol.stimulated),
+        "current_edges_ms": protocol.stimulus.edges_ms,
+        "current_nA": protocol.stimulus.values_nA,
+    }
+    if heldout is not None:
+        arrays["heldout_mV"] = simulate_numpy(neuron, densities, replace(heldout, dt_ms=dt_ms))
+    return arrays
+
+
+def make_problem(config: Config, name: str, targets: str | Path | Mapping[str, np.ndarray] | None = None) -> Problem:
+    """Problem `name`, with targets from a file of `write_arrays`, from `make_targets`, or simulated now. Raises ValueError."""
+    declared = _declared(config, "problems", name)
+    if targets is None:
+        targets = make_targets(config, name)
+    elif isinstance(targets, (str, Path)):
+        targets = read_arrays(targets)
+    neuron, densities = make_neuron(config, declared["neuron"])
+    protocol, heldout = _protocols(declared, neuron)
+    truth = _truth(neuron, densities)
+    if not np.array_equal(truth, targets["truth_S_cm2"]):
+        raise ValueError(f"the targets of problem {name!r} belong to other densities than its neuron's; make them anew")
+    default = _truth(neuron, neuron.default_densities())
+    low, high = declared.get("bounds", DEFAULT_BOUNDS)
+    return Problem(
+        name=name,
+        neuron=neuron,
+        protocol=protocol,
+        target=targets["target_mV"],
+        low=low * default,
+        high=high * default,
+        free=_free(neuron),
+        noise_mV=declared.get("noise_mV", 0.0),
+        truth=truth,
+        heldout=None if heldout is None else (heldout, targets["heldout_mV"]),
+    )
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """A .npz that appears whole or not at all."""
+    write_aside(path, lambda temporary: np.savez_compressed(temporary, **dict(arrays)))  # pyright: ignore[reportArgumentType]
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {key: stored[key] for key in stored.files}
+
+
+def run_fit(
+    config: Config, problem: Problem, method: str, seed: int, on_event: Callable[[Meter], Any] | None = None
+) -> Result:
+    """One fit of the study: the config's settings of `method` and its limits. Raises ValueError as `fit` does."""
+    declared = config["problems"].get(problem.name, {})
+    return fit(
+        problem,
+        method,
+        seed=seed,
+        budget_equivalents=declared.get("budget_equivalents", config["budget_equivalents"]),
+        gradient_weight=config["gradient_weight"],
+        settings=config["methods"].get(method, {}),
+        stop_loss_mV2=config.get("stop_loss_mV2"),
+        wall_limit_s=config.get("wall_limit_s"),
+        study=config["study"],
+        on_event=on_event,
+    )
+
+
+def loss_target_mV2(config: Config, problem: Problem) -> float:
+    """What counts as success in the loss: a multiple of the noise variance, or a fixed small value without noise."""
+    success = config["success"]
+    return success["noise_factor"] * problem.noise_mV**2 if problem.noise_mV > 0 else success["loss_mV2"]
+
+
+def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, Any]:
+    """One row of summary.csv.
+
+    What was spent and reached, success in the loss and in the densities, and the first cost on each axis at which the loss
+    target was met (NaN when it was not).
+    """
+    target = loss_target_mV2(config, problem)
+    totals = result.totals
+    row = {key: totals[key] for key in ("problem", "method", "seed", "n_parameters")}
+    row |= {"status": str(result.status), "message": result.message}
+    row |= {
+        key: totals[key]
+        for key in ("simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s", "compile_s")
+    }
+    row |= {"best_loss_mV2": result.best_loss, "heldout_loss_mV2": totals["heldout_loss_mV2"]}
+    row |= {key: value for key, value in totals.items() if key.startswith("density_error_")}
+    worst = totals["density_error_max_rel"]
+    row["success_loss"] = bool(result.best_loss <= target)
+    row["success_density"] = bool(worst <= config["success"]["density_rel"])
+    reached = result.history[result.history["best_loss_mV2"] <= target]
+    for axis in ("simulations", "gradients", "simulation_equivalents", "wall_s"):
+        row[f"{axis}_to_target"] = float(reached[axis].iloc[0]) if len(reached) else float("nan")
+    return row
+
+
+def density_rows(problem: Problem, result: Result) -> list[dict[str, Any]]:
+    """True and fitted density of every free channel and compartment, one row each."""
+    fitted = result.best_densities.reshape(len(problem.free), -1)
+    true = (problem.truth if problem.truth is not None else np.full(problem.n_parameters, np.nan)).reshape(fitted.shape)
+    labels = {key: result.totals[key] for key in ("problem", "method", "seed")}
+    return [
+        {
+            **labels,
+            "neuron": problem.neuron.name,
+            "channel": channel,
+            "compartment": i,
+            "true_S_cm2": float(true[c, i]),
+            "fitted_S_cm2": float(fitted[c, i]),
+        }
+        for c, channel in enumerate(problem.free)
+        for i in range(problem.neuron.n_compartments)
+    ]
+
+
+def _declared(config: Config, kind: str, name: str) -> dict[str, Any]:
+    if name not in config[kind]:
+        raise ValueError(f"no {name!r} among the config's {kind}: {', '.join(config[kind])}")
+    return config[kind][name]
+
+
+def _free(neuron: Neuron) -> tuple[str, ...]:
+    """Names of the channels whose densities are fitted."""
+    return tuple(neuron.channel_names[i] for i in neuron.channels.free_indices)
+
+
+def _truth(neuron: Neuron, densities: np.ndarray) -> np.ndarray:
+    return densities[list(neuron.channels.free_indices)].reshape(-1)
+
+
+def _protocols(declared: Mapping[str, Any], neuron: Neuron) -> tuple[Protocol, Protocol | None]:
+    """The protocol that is fitted, and the held-out one."""
+    n = neuron.n_compartments
+    stimulated = resolve_sites(declared["stimulated"], n, "stimulated site")
+    interval_ms = declared["sample_interval_ms"]
+    stimuli = dict(declared["stimuli"])
+    protocol = Protocol(
+        stimulus=_stimulus(stimuli, neuron, stimulated, declared["duration_ms"]),
+        stimulated=stimulated,
+        recorded=resolve_sites(declared["recorded"], n, "recorded site"),
+        sample_interval_ms=interval_ms,
+        n_samples=int(np.floor(declared["duration_ms"] / interval_ms + 1e-9)) + 1,
+        dt_ms=declared["dt_ms"],
+    )
+    protocol.validate(neuron)
+    if "heldout" not in declared:
+        return protocol, None
+    if stimuli["kind"] != "random_steps":
+        raise ValueError(f"heldout stimuli are drawn at random; {stimuli['kind']!r} stimuli have none: leave heldout out")
+    other = _stimulus(stimuli | declared["heldout"], neuron, stimulated, declared["duration_ms"])
+    return protocol, replace(protocol, stimulus=other)
+
+
+def _stimulus(declared: Mapping[str, Any], neuron: Neuron, stimulated: tuple[int, ...], duration_ms: float) -> Stimulus:
+    """Currents are declared per membrane area, so that large and small compartments are driven alike."""
+    factor = UA_PER_CM2_UM2_TO_NA * neuron.morphology.areas_um2[list(stimulated)]
+    if declared["kind"] == "steps":
+        amplitudes = np.multiply.outer(np.array(declared["amplitudes_uA_cm2"], dtype=float), factor)
+        return steps(amplitudes, declared["onset_ms"], declared["duration_ms"])
+    drawn = random_steps(
+        declared["count"], len(stimulated), duration_ms, declared["every_ms"], declared["low_uA_cm2"],
+        declared["high_uA_cm2"], declared["seed"],
+    )  # fmt: skip
+    return replace(drawn, values_nA=drawn.values_nA * factor[None, :, None])

@@ -1,0 +1,101 @@
+"""Reading and checking a study's configuration, before anything is computed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+from jsonschema.exceptions import ValidationError, best_match
+
+from gradevo.methods import get_method
+
+Config = dict[str, Any]
+
+SCHEMA = Path("workflow/schemas/config.schema.yaml")
+
+
+def load_config(path: str | Path, schema: str | Path | None = None) -> Config:
+    """Read a study's YAML and check it. Raises FileNotFoundError, or ValueError naming the place and the way out."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no config file {path}")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from None
+    try:
+        return check_config(content, schema)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def check_config(config: Mapping[str, Any], schema: str | Path | None = None) -> Config:
+    """The config as a plain dict if it is right.
+
+    It is checked against the schema (unknown keys are refused), and for what a schema cannot say: neurons that problems
+    name, methods and their settings, bounds and currents that cross. Raises ValueError.
+    """
+    rules = yaml.safe_load(find_schema(schema).read_text())
+    error = best_match(jsonschema.Draft202012Validator(rules).iter_errors(_numbers(config)))
+    if error is not None:
+        raise ValueError(_explain(error))
+    checked = _numbers(config)
+    for name, problem in checked["problems"].items():
+        neurons = checked["neurons"]
+        if problem["neuron"] not in neurons:
+            raise ValueError(f"problems.{name}.neuron is {problem['neuron']!r}; {_closest(problem['neuron'], list(neurons))}")
+        low, high = problem.get("bounds", (0, 1))
+        if low >= high:
+            raise ValueError(f"problems.{name}.bounds cross: {low} >= {high}; give [low, high]")
+        stimuli = problem["stimuli"]
+        if stimuli["kind"] == "random_steps" and stimuli["low_uA_cm2"] > stimuli["high_uA_cm2"]:
+            raise ValueError(f"problems.{name}.stimuli: low_uA_cm2 is above high_uA_cm2; swap them")
+    for name, settings in checked["methods"].items():
+        try:
+            get_method(name).settings(settings)
+        except ValueError as error:
+            raise ValueError(f"methods.{name}: {error}") from None
+    return checked
+
+
+def find_schema(schema: str | Path | None = None) -> Path:
+    """The schema's file: the given one, or the one of the source tree, or of the current folder. Raises FileNotFoundError."""
+    places = [Path(schema)] if schema is not None else [Path(__file__).parents[2] / SCHEMA, Path.cwd() / SCHEMA]
+    for place in places:
+        if place.is_file():
+            return place
+    raise FileNotFoundError(f"no config schema at {' or '.join(map(str, places))}; run inside gradevo's source tree")
+
+
+def _numbers(value: Any) -> Any:
+    """YAML 1.1 reads 1e-8 (no dot) as text; here it becomes the number that was meant."""
+    if isinstance(value, Mapping):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_numbers(item) for item in value]
+    if isinstance(value, str) and value[:1] in "+-.0123456789" and "e" in value.lower():
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _explain(error: ValidationError) -> str:
+    place = ".".join(str(part) for part in error.absolute_path) or "the config"
+    if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
+        allowed = list(error.schema.get("properties", {}))  # type: ignore[union-attr]
+        unknown = [key for key in error.instance if key not in allowed]
+        if unknown:
+            return f"unknown key {unknown[0]!r} in {place}; {_closest(str(unknown[0]), allowed)}"
+    return f"{place}: {error.message}"
+
+
+def _closest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(known)}"
