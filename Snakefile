@@ -1,0 +1,35 @@
+# From a study's configuration to its figures:  snakemake --cores all  [--configfile config/other.yaml]
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# --configfile replaces the quick study; --config KEY=VALUE changes single keys of it.
+if "study" not in config:
+
+    configfile: "config/quick.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/neurons.smk"
+include: "workflow/rules/targets.smk"
+include: "workflow/rules/fits.smk"
+include: "workflow/rules/summary.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.summary.output,
+        rules.table.output,
+        rules.figures.input,
+        rules.check.output,
+
+
+onsuccess:
+    show_table()
+
+
+onerror:
+    show_table()

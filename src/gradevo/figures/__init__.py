@@ -1,0 +1,1 @@
+"""One figure per file: tidy tables in, a matplotlib Figure out. The look comes from figures/matplotlibrc."""

@@ -1,0 +1,86 @@
+"""True against fitted densities: a row per problem, a column per method."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gradevo.figures.style import (
+    CHANNEL_COLORS,
+    CHANNEL_MARKERS,
+    PAGE_IN,
+    S_CM2_TO_MS_CM2,
+    looks,
+    plain_log_axis,
+    problem_label,
+)
+
+
+def true_against_fitted(densities: pd.DataFrame) -> Figure:
+    """Every compartment's fitted density against its true one, all seeds, with the median relative error.
+
+    densities: a row per fit, channel and compartment, with problem, method, seed, channel, compartment,
+    true_S_cm2 and fitted_S_cm2. Fits without a finite result are left out, and said so.
+    """
+    problems = list(dict.fromkeys(densities["problem"]))
+    methods = looks(densities["method"])
+    channels = list(dict.fromkeys(densities["channel"]))
+    figure = Figure(figsize=(PAGE_IN * min(1.0, 0.15 + len(methods) * 0.17), 0.5 + 1.45 * len(problems)))
+    grid = figure.subplots(len(problems), len(methods), sharex="row", sharey="row", squeeze=False)
+    for row, problem in enumerate(problems):
+        of_problem = densities[densities["problem"] == problem]
+        for column, (method, look) in enumerate(methods.items()):
+            ax = grid[row, column]
+            _draw(ax, of_problem[of_problem["method"] == method], channels)
+            if row == 0:
+                ax.set_title(look.label, loc="center")
+        true = of_problem["true_S_cm2"].to_numpy() * S_CM2_TO_MS_CM2
+        ends = (true.min() / 2.5, true.max() * 2.5)
+        for ax in grid[row]:
+            ax.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0.5)
+            plain_log_axis(ax)
+        grid[row, 0].set_ylabel(f"{problem_label(problem)}\nfitted (mS/cm²)")
+    for ax in grid[-1]:
+        ax.set_xlabel("true (mS/cm²)")
+    handles = [
+        Line2D([], [], linestyle="none", marker=_marker(c), color=_color(c), markersize=4, label=f"$g_{{{c}}}$")
+        for c in channels
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def _draw(ax: Axes, fits: pd.DataFrame, channels: list[str]) -> None:
+    finite = fits[np.isfinite(fits["fitted_S_cm2"]) & np.isfinite(fits["true_S_cm2"])]
+    for channel in channels:
+        part = finite[finite["channel"] == channel]
+        ax.plot(
+            part["true_S_cm2"] * S_CM2_TO_MS_CM2,
+            part["fitted_S_cm2"] * S_CM2_TO_MS_CM2,
+            linestyle="none", marker=_marker(channel), color=_color(channel), markersize=2.6, alpha=0.65,
+            markeredgewidth=0, zorder=2,
+        )  # fmt: skip
+    if finite.empty:
+        ax.text(0.5, 0.5, "no finite fit", transform=ax.transAxes, ha="center", va="center", fontsize=6, color="0.35")
+        return
+    error = np.abs(finite["fitted_S_cm2"] / finite["true_S_cm2"] - 1)
+    ax.text(0.04, 0.96, f"{_percent(100 * float(error.median()))} %", transform=ax.transAxes, ha="left", va="top", fontsize=6)
+
+
+def _percent(value: float) -> str:
+    """Two significant digits, never in powers of ten."""
+    if value < 0.001:
+        return "< 0.001"
+    digits = max(0, 1 - int(np.floor(np.log10(value))))
+    return f"{value:.{digits}f}"
+
+
+def _color(channel: str) -> str:
+    return CHANNEL_COLORS.get(channel, "#117733")
+
+
+def _marker(channel: str) -> str:
+    return CHANNEL_MARKERS.get(channel, "s")

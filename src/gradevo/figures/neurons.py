@@ -1,0 +1,112 @@
+"""The ground-truth neurons with their densities in colour, beside an example of what a fit is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from gradevo.figures.style import PAGE_IN, S_CM2_TO_MS_CM2
+
+COLORMAP = "viridis"
+THIN_TO_SPAN = 0.022
+"""Dendrites thinner than this share of the neuron's extent are drawn that thick: width shows rank, not diameter."""
+
+TRACE_COLORS = ("#000000", "#0072B2", "#D55E00")
+
+
+def neurons_and_traces(neurons: Mapping[str, Mapping[str, np.ndarray]], traces: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """A row per neuron: each free channel's density, then target voltages of one stimulus at up to three sites.
+
+    neurons: name -> arrays start_um and end_um [n, 3], diameters_um and path_distance_um [n], densities_S_cm2 [C, n],
+    channels [C], free [F]. traces: neuron's name -> arrays times_ms [T], voltages_mV [T, sites], sites [sites] of one
+    stimulus, and title.
+    """
+    channels = list(dict.fromkeys(str(c) for arrays in neurons.values() for c in arrays["free"]))
+    figure = Figure(figsize=(PAGE_IN, 0.25 + 1.6 * len(neurons)))
+    widths = [1.0] * len(channels) + [1.35]
+    grid = figure.subplots(len(neurons), len(channels) + 1, squeeze=False, width_ratios=widths)
+    for row, (name, arrays) in enumerate(neurons.items()):
+        for column, channel in enumerate(channels):
+            ax = grid[row, column]
+            ax.set_axis_off()
+            if channel in arrays["free"]:
+                _draw_neuron(figure, ax, arrays, channel)
+        compartments = len(arrays["diameters_um"])
+        grid[row, 0].set_title(f"{name}: {compartments} compartments")
+        ax = grid[row, -1]
+        if name in traces:
+            _draw_traces(ax, traces[name], arrays["path_distance_um"])
+        else:
+            ax.set_axis_off()
+    grid[-1, -1].set_xlabel("time (ms)")
+    return figure
+
+
+def example_sites(recorded: Sequence[int], path_distance_um: np.ndarray) -> list[int]:
+    """Up to three positions in `recorded`: the nearest to the soma, the farthest, and the one halfway between."""
+    distance = np.asarray(path_distance_um, dtype=float)[list(recorded)]
+    nearest, farthest = int(np.argmin(distance)), int(np.argmax(distance))
+    middle = int(np.argmin(np.abs(distance - 0.5 * (distance[nearest] + distance[farthest]))))
+    return list(dict.fromkeys([nearest, middle, farthest]))
+
+
+def _draw_neuron(figure: Figure, ax: Axes, arrays: Mapping[str, np.ndarray], channel: str) -> None:
+    start, end = arrays["start_um"][:, :2], arrays["end_um"][:, :2]
+    row = [str(c) for c in arrays["channels"]].index(channel)
+    density = arrays["densities_S_cm2"][row] * S_CM2_TO_MS_CM2
+    corners = np.concatenate([start, end])
+    span = float((corners.max(axis=0) - corners.min(axis=0)).max())
+    width = np.maximum(arrays["diameters_um"], THIN_TO_SPAN * span)
+    polygons = [_rectangle(start[i], end[i], width[i]) for i in range(len(start))]
+    # the soma last, on top of the dendrites that leave its centre
+    order = np.argsort(arrays["diameters_um"], kind="stable")
+    drawn = PolyCollection(
+        [polygons[i] for i in order], array=density[order], cmap=COLORMAP, edgecolors="white", linewidths=0.4,
+        norm=Normalize(density.min(), density.max()),
+    )  # fmt: skip
+    ax.add_collection(drawn)
+    margin = 0.06 * span
+    low, high = corners.min(axis=0) - margin, corners.max(axis=0) + margin
+    # a chain is flat: leave room for the scale bar below it
+    if high[1] - low[1] < 0.35 * span:
+        low[1], high[1] = low[1] - 0.18 * span, high[1] + 0.12 * span
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    _scale_bar(ax, span)
+    bar = figure.colorbar(drawn, ax=ax, shrink=0.72, aspect=14, pad=0.02)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    bar.ax.tick_params(labelsize=6)
+    bar.ax.set_title(f"$g_{{{channel}}}$\n(mS/cm²)", fontsize=6, loc="left", pad=4)
+
+
+def _rectangle(start: np.ndarray, end: np.ndarray, width: float) -> np.ndarray:
+    """[4, 2] corners of a compartment seen from the side."""
+    along = end - start
+    across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-12) * width / 2
+    return np.array([start - across, start + across, end + across, end - across])
+
+
+def _scale_bar(ax: Axes, span: float) -> None:
+    """A bar of 1, 2 or 5 x 10^k um, about a fifth of the neuron."""
+    exponent = np.floor(np.log10(span / 4))
+    length = max(f * 10.0**exponent for f in (1, 2, 5) if f * 10.0**exponent <= span / 4)
+    x, y = ax.get_xlim()[0], ax.get_ylim()[0]
+    ax.plot([x, x + length], [y, y], color="black", linewidth=1.2, clip_on=False, solid_capstyle="butt")
+    ax.annotate(f"{length:g} µm", (x, y), xytext=(0, 2.5), textcoords="offset points", fontsize=6)
+
+
+def _draw_traces(ax: Axes, trace: Mapping[str, np.ndarray], path_distance_um: np.ndarray) -> None:
+    sites = np.asarray(trace["sites"], dtype=int)
+    chosen = example_sites(sites.tolist(), path_distance_um)
+    for color, position in zip(TRACE_COLORS, chosen, strict=False):
+        distance = float(path_distance_um[sites[position]])
+        label = "soma" if distance == 0 else f"{distance:.0f} µm"
+        ax.plot(trace["times_ms"], trace["voltages_mV"][:, position], color=color, linewidth=0.9, label=label)
+    ax.set_ylabel("voltage (mV)")
+    ax.set_title(str(trace["title"]))
+    ax.margins(x=0.01)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.0)

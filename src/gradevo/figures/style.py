@@ -1,0 +1,91 @@
+"""What the figures share: how a method, a channel and a problem look everywhere, and how a figure is saved."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+PAGE_IN = 7.0
+"""Width of a figure over both columns of a page, inches."""
+
+
+class Look(NamedTuple):
+    """A method's name in print, colour, marker and line style."""
+
+    label: str
+    color: str
+    marker: str
+    line: str
+
+
+# Okabe and Ito's colour-blind safe palette: cold and solid for gradient methods, warm and dashed for evolutionary ones,
+# so that the family shows in grey prints too. Markers differ throughout.
+LOOKS = {
+    "adam": Look("Adam", "#0072B2", "o", "-"),
+    "lbfgs": Look("L-BFGS", "#56B4E9", "s", "-"),
+    "cma_es": Look("CMA-ES", "#D55E00", "^", "--"),
+    "genetic": Look("genetic", "#E69F00", "D", "--"),
+    "ibea": Look("IBEA", "#CC79A7", "v", "--"),
+}
+_SPARE = (("#009E73", "P"), ("#000000", "X"), ("#999999", "*"), ("#F0E442", "p"))
+
+CHANNEL_COLORS = {"Na": "#332288", "K": "#DDAA33"}
+CHANNEL_MARKERS = {"Na": "o", "K": "^"}
+
+S_CM2_TO_MS_CM2 = 1e3
+
+
+def looks(methods: Iterable[str]) -> dict[str, Look]:
+    """A look for each method, in the order of LOOKS; methods that have none get the spare ones, in the given order."""
+    given = list(dict.fromkeys(methods))
+    known = {name: look for name, look in LOOKS.items() if name in given}
+    others = [name for name in given if name not in LOOKS]
+    spare = {name: Look(name, *_SPARE[i % len(_SPARE)], ":") for i, name in enumerate(others)}
+    return known | spare
+
+
+def problem_label(name: str) -> str:
+    """``tree24_0_all`` as ``tree24, 0 | all``: neuron, then stimulated | recorded; other names with spaces."""
+    match = re.fullmatch(r"([A-Za-z0-9]+)_([A-Za-z0-9]+)_([A-Za-z0-9]+)", name)
+    return f"{match[1]}, {match[2]} | {match[3]}" if match else name.replace("_", " ")
+
+
+def method_legend(figure: Figure, methods: dict[str, Look], *, markers: bool = True, extra: list[Line2D] | None = None):
+    """One legend under the whole figure."""
+    handles = [
+        Line2D([], [], color=look.color, marker=look.marker if markers else None, linestyle=look.line, label=look.label)
+        for look in methods.values()
+    ]
+    handles += extra or []
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7), handlelength=2.4)
+
+
+def plain_log_axis(ax: Axes, axis: str = "both", numticks: int = 5) -> None:
+    """A logarithmic axis with few labelled decades and no labels on the minor ticks."""
+    for which in ("x", "y") if axis == "both" else (axis,):
+        (ax.set_xscale if which == "x" else ax.set_yscale)("log")
+        target = ax.xaxis if which == "x" else ax.yaxis
+        target.set_major_locator(LogLocator(numticks=numticks))
+        target.set_minor_formatter(NullFormatter())
+
+
+def save(figure: Figure, paths: Iterable[str | Path]) -> None:
+    """Write the figure in each path's format, aside first, so that nobody sees half a file."""
+    for path in map(Path, paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        # no date in the file: the same figure is the same bytes
+        metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
+        figure.savefig(aside, metadata=metadata)
+        os.replace(aside, path)

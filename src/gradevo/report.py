@@ -1,0 +1,98 @@
+"""The table that a study ends with, for reading in a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from gradevo.figures.style import looks, problem_label
+
+WIDTH = 118
+
+
+def readable_table(
+    statistics: pd.DataFrame, summary: pd.DataFrame, success: dict[str, Any], study: str, places: Iterable[str] = ()
+) -> str:
+    """Method x problem as plain text, then the fits that ended in an error, then where things are.
+
+    statistics: as from ``statistics.cell_statistics``; summary: a row per fit; success: the study's criteria;
+    places: lines such as "figures  figures/quick".
+    """
+    table = Table(
+        title=f"{study}: {len(summary)} fits of {summary['problem'].nunique()} problems by {summary['method'].nunique()} methods",
+        title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False,
+    )  # fmt: skip
+    table.add_column("problem")
+    table.add_column("method")
+    headings = (
+        "densities\nsought", "loss\nsuccess", "density\nsuccess", "median\nloss, mV²", "held-out\nloss, mV²",
+        "simu-\nlations", "gra-\ndients", "simulation-\nequivalents", "wall\ntime, s",
+    )  # fmt: skip
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    names = looks(statistics["method"])
+    previous = None
+    for _, row in statistics.iterrows():
+        if previous not in (None, row["problem"]):
+            table.add_section()
+        table.add_row(
+            problem_label(row["problem"]) if row["problem"] != previous else "",
+            names[row["method"]].label,
+            str(row["n_parameters"]),
+            f"{row['success_loss']}/{row['fits']}",
+            f"{row['success_density']}/{row['fits']}",
+            _loss(row["median_best_loss_mV2"]),
+            _loss(row["median_heldout_loss_mV2"]),
+            _count(row["median_simulations_to_target"]),
+            _count(row["median_gradients_to_target"]),
+            _count(row["median_simulation_equivalents_to_target"]),
+            _seconds(row["median_wall_s_to_target"]),
+        )
+        previous = row["problem"]
+    stream = io.StringIO()
+    Console(file=stream, width=WIDTH, color_system=None, legacy_windows=False).print(table)
+    lines = [line.rstrip() for line in stream.getvalue().rstrip().splitlines()]
+    lines += ["", *_explanation(success), "", *_errors(summary), *places]
+    return "\n".join(lines) + "\n"
+
+
+def failed_fits(summary: pd.DataFrame) -> list[str]:
+    """One line for each fit that ended with status error."""
+    failed = summary[summary["status"] == "error"]
+    return [f"{row['problem']} {row['method']} seed {row['seed']}: {row['message']}" for _, row in failed.iterrows()]
+
+
+def _explanation(success: dict[str, Any]) -> list[str]:
+    return [
+        f"Loss success: at most {success['loss_mV2']:g} mV² (noisy targets: {success['noise_factor']:g} x the noise variance).",
+        f"Density success: largest relative error at most {100 * success['density_rel']:g} %.",
+        "Simulations to wall time: median cost until loss success; - where half of the fits or more missed it.",
+    ]
+
+
+def _errors(summary: pd.DataFrame) -> list[str]:
+    lines = failed_fits(summary)
+    if not lines:
+        return []
+    return [f"{len(lines)} of {len(summary)} fits ended in an error:", *(f"  {line}" for line in lines), ""]
+
+
+def _loss(value: float) -> str:
+    return f"{value:.1e}" if np.isfinite(value) else "-"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if np.isfinite(value) else "-"
+
+
+def _seconds(value: float) -> str:
+    if not np.isfinite(value):
+        return "-"
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"

@@ -1,0 +1,105 @@
+rule figure_neurons:
+    input:
+        neurons=expand(f"{RESULTS}/neurons/{{neuron}}.npz", neuron=config["neurons"]),
+        targets=expand(f"{RESULTS}/targets/{{problem}}.npz", problem=PROBLEMS),
+        style="figures/matplotlibrc",
+        source="src/gradevo/figures/neurons.py",
+        common="src/gradevo/figures/style.py",
+    output:
+        figure_files("neurons"),
+    log:
+        f"{LOGS}/figures/neurons.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/draw_neurons.py"
+
+
+rule figure_convergence:
+    input:
+        histories=rules.summary.output.histories,
+        summary=rules.summary.output.summary,
+        style="figures/matplotlibrc",
+        source="src/gradevo/figures/convergence.py",
+        common="src/gradevo/figures/style.py",
+    output:
+        figure_files("convergence"),
+    log:
+        f"{LOGS}/figures/convergence.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/draw_convergence.py"
+
+
+rule figure_cost:
+    input:
+        summary=rules.summary.output.summary,
+        style="figures/matplotlibrc",
+        source="src/gradevo/figures/cost.py",
+        common="src/gradevo/figures/style.py",
+    output:
+        figure_files("cost"),
+    log:
+        f"{LOGS}/figures/cost.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/draw_cost.py"
+
+
+rule figure_densities:
+    input:
+        densities=rules.summary.output.densities,
+        style="figures/matplotlibrc",
+        source="src/gradevo/figures/densities.py",
+        common="src/gradevo/figures/style.py",
+    output:
+        figure_files("densities"),
+    log:
+        f"{LOGS}/figures/densities.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/draw_densities.py"
+
+
+rule figures:
+    input:
+        rules.figure_neurons.output,
+        rules.figure_convergence.output,
+        rules.figure_cost.output,
+        rules.figure_densities.output,
+
+
+rule table:
+    input:
+        summary=rules.summary.output.summary,
+        statistics=rules.statistics.output,
+        figures=rules.figures.input,
+        source="src/gradevo/report.py",
+    output:
+        TABLE,
+    log:
+        f"{LOGS}/table.log",
+    conda:
+        "../../environment.yml"
+    params:
+        success=config["success"],
+    script:
+        "../scripts/write_table.py"
+
+
+# The last job, after everything else is there: fails, naming them, if fits ended in an error.
+rule check:
+    input:
+        summary=rules.summary.output.summary,
+        table=rules.table.output,
+    output:
+        touch(f"{RESULTS}/all_fits_ran"),
+    log:
+        f"{LOGS}/check.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/check_fits.py"

@@ -1,0 +1,35 @@
+rule fit:
+    input:
+        targets=f"{RESULTS}/targets/{{problem}}.npz",
+        sources=lambda wildcards: sources(wildcards.method),
+    output:
+        # one job runs all seeds: starting Python and compiling kernels costs seconds
+        histories=expand(
+            f"{RESULTS}/fits/{{{{problem}}}}__{{{{method}}}}__s{{seed}}.parquet",
+            seed=SEEDS,
+        ),
+        results=expand(
+            f"{RESULTS}/fits/{{{{problem}}}}__{{{{method}}}}__s{{seed}}.json",
+            seed=SEEDS,
+        ),
+    log:
+        f"{LOGS}/fits/{{problem}}__{{method}}.log",
+    conda:
+        "../../environment.yml"
+    # fits are timed, so each has the machine to itself
+    threads: workflow.cores
+    params:
+        # not read by the script: a change in them makes these fits again, and no others
+        problem=lambda wildcards: config["problems"][wildcards.problem],
+        settings=lambda wildcards: config["methods"][wildcards.method],
+        limits={
+            key: config.get(key)
+            for key in (
+                "gradient_weight",
+                "budget_equivalents",
+                "stop_loss_mV2",
+                "wall_limit_s",
+            )
+        },
+    script:
+        "../scripts/run_fits.py"

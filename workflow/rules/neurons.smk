@@ -1,0 +1,14 @@
+rule neuron:
+    input:
+        sources(),
+        "src/gradevo/study.py",
+    output:
+        f"{RESULTS}/neurons/{{neuron}}.npz",
+    log:
+        f"{LOGS}/neurons/{{neuron}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        definition=lambda wildcards: config["neurons"][wildcards.neuron],
+    script:
+        "../scripts/write_neuron.py"

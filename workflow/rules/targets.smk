@@ -1,0 +1,18 @@
+rule target:
+    input:
+        sources(),
+        "src/gradevo/study.py",
+    output:
+        f"{RESULTS}/targets/{{problem}}.npz",
+    log:
+        f"{LOGS}/targets/{{problem}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        # not read by the script: a change in them makes the target again
+        problem=lambda wildcards: config["problems"][wildcards.problem],
+        neuron=lambda wildcards: config["neurons"][
+            config["problems"][wildcards.problem]["neuron"]
+        ],
+    script:
+        "../scripts/write_target.py"

@@ -1,0 +1,9 @@
+"""A row per problem and method."""
+
+import pandas as pd
+
+from gradevo.result import write_aside
+from gradevo.statistics import cell_statistics
+
+statistics = cell_statistics(pd.read_parquet(snakemake.input.summary))
+write_aside(snakemake.output[0], lambda path: statistics.to_csv(path, index=False))

@@ -1,0 +1,10 @@
+"""Figure: true against fitted densities by method."""
+
+import matplotlib
+import pandas as pd
+
+from gradevo.figures.densities import true_against_fitted
+from gradevo.figures.style import save
+
+with matplotlib.rc_context(fname=snakemake.input.style):
+    save(true_against_fitted(pd.read_parquet(snakemake.input.densities)), snakemake.output)

@@ -1,0 +1,23 @@
+"""Figure: the ground-truth neurons beside example traces of the first problem on each."""
+
+import matplotlib
+
+from gradevo.figures.neurons import neurons_and_traces
+from gradevo.figures.style import problem_label, save
+from gradevo.study import read_arrays
+
+config = snakemake.config
+neurons = dict(zip(config["neurons"], map(read_arrays, snakemake.input.neurons)))
+traces = {}
+for (name, problem), path in zip(config["problems"].items(), snakemake.input.targets):
+    if problem["neuron"] not in traces:
+        arrays = read_arrays(path)
+        traces[problem["neuron"]] = {
+            "times_ms": arrays["times_ms"],
+            "voltages_mV": arrays["target_mV"][0],
+            "sites": arrays["recorded"],
+            "title": f"target, {problem_label(name)}",
+        }
+
+with matplotlib.rc_context(fname=snakemake.input.style):
+    save(neurons_and_traces(neurons, traces), snakemake.output)

@@ -1,0 +1,20 @@
+"""All fits of a study as tidy tables: a row per fit, per fitted density, and per step of a history."""
+
+import pandas as pd
+
+from gradevo.result import read_result, write_aside
+from gradevo.study import density_rows, loss_target_mV2, make_problem, summary_row
+
+config = snakemake.config
+problems = {name: make_problem(config, name, path) for name, path in zip(config["problems"], snakemake.input.targets)}
+results = [read_result(*paths) for paths in zip(snakemake.input.histories, snakemake.input.results, strict=True)]
+
+summary = pd.DataFrame([summary_row(config, problems[r.totals["problem"]], r) for r in results])
+summary["loss_target_mV2"] = [loss_target_mV2(config, problems[name]) for name in summary["problem"]]
+densities = pd.DataFrame([row for r in results for row in density_rows(problems[r.totals["problem"]], r)])
+histories = pd.concat([r.history for r in results if len(r.history)], ignore_index=True)
+
+write_aside(snakemake.output.summary, lambda path: summary.to_parquet(path, index=False))
+write_aside(snakemake.output.csv, lambda path: summary.to_csv(path, index=False))
+write_aside(snakemake.output.densities, lambda path: densities.to_parquet(path, index=False))
+write_aside(snakemake.output.histories, lambda path: histories.to_parquet(path, index=False))

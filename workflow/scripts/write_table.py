@@ -1,0 +1,20 @@
+"""The table that a study ends with."""
+
+import os
+
+import pandas as pd
+
+from gradevo.report import readable_table
+from gradevo.result import write_aside
+
+study = snakemake.config["study"]
+figures = [path for path in snakemake.input.figures if path.endswith(".png")]
+text = readable_table(
+    pd.read_csv(snakemake.input.statistics[0]),
+    pd.read_parquet(snakemake.input.summary),
+    snakemake.params.success,
+    study,
+    [f"Tables:  {os.path.dirname(snakemake.input.summary)}/summary.csv, a row per fit", "Figures (and as PDF beside them):"]
+    + [f"  {path}" for path in figures],
+)
+write_aside(snakemake.output[0], lambda path: path.write_text(text))
