@@ -109,7 +109,7 @@ def channel_source(channels: ChannelSet) -> str:
     n_gates = len(channels.gates)
     at_lane = "        "
     lines = [f"VOLTAGE_LIMIT = {VOLTAGE_LIMIT_MV!r}", ""]
-    header = "@njit(fastmath=FAST, nogil=True, cache=True)"
+    header = '@njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)'
 
     # 1: gates
     lines += [header, "def advance_gates(volts, old, new, h, lanes):"]

@@ -190,10 +190,9 @@ def forward(plan: Plan, densities: np.ndarray, keep: bool, threads: int | None =
     by_lane = np.ascontiguousarray(in_uS[:, :, candidate].reshape(n, n_channels, blocks, lanes).transpose(2, 0, 1, 3))
     stimulus_of_lane = np.ascontiguousarray(stimulus.reshape(blocks, lanes))
     n_gates = plan.initial_gates.size
-    stored = blocks if keep else blocks
     slots = protocol.n_steps + 1 if keep else 2
-    voltages = _acquire((stored, slots, n, lanes))
-    gates = _acquire((stored, slots, n, n_gates, lanes))
+    voltages = _acquire((blocks, slots, n, lanes))
+    gates = _acquire((blocks, slots, n, n_gates, lanes))
     records = np.empty((blocks, protocol.n_samples, len(protocol.recorded), lanes))
     diverged = np.empty((blocks, lanes), dtype=np.bool_)
     shared = (

@@ -22,7 +22,7 @@ from numba import njit
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 
 
-@njit(fastmath=FAST, nogil=True, cache=True)
+@njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)
 def solve(order, start, column, update_start, update_a, update_b, update_target, diagonal, off, rhs, lanes):
     """Solves the symmetric system in place: diagonal becomes its own reciprocal pivots, rhs the solution."""
     n_nodes = order.size
@@ -59,7 +59,7 @@ def solve(order, start, column, update_start, update_a, update_b, update_target,
             right[lane] *= pivot[lane]
 
 
-@njit(fastmath=FAST, nogil=True, cache=True)
+@njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)
 def forward(
     first_block, end_block, keep,
     order, start, column, value, update_start, update_a, update_b, update_target, changed,
@@ -143,7 +143,7 @@ def forward(
             diverged[block, lane] = bad
 
 
-@njit(fastmath=FAST, nogil=True, cache=True)
+@njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)
 def adjoint(
     first_block, end_block,
     order, start, column, value, update_start, update_a, update_b, update_target, changed,

@@ -43,7 +43,7 @@ EXACT = {"contract", "nsz"}
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 
 
-@njit(fastmath=EXACT, forceinline=True)
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
 def exp(x):
     """exp(min(max(x, -200), 200)); a NaN becomes a limit, which the voltage's own NaN outlives."""
     x = x if x > -EXPONENT_LIMIT else -EXPONENT_LIMIT
@@ -66,7 +66,7 @@ def exp(x):
     return _float_of(_bits_of(p) + (_bits_of(shifted) << 52))
 
 
-@njit(fastmath=EXACT, forceinline=True)
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
 def log1p_unit(u):
     """ln(1 + u) for u in [0, 1], as 2 atanh(u / (2 + u))."""
     s = u / (2.0 + u)
@@ -84,13 +84,13 @@ def log1p_unit(u):
     return s * p
 
 
-@njit(fastmath=EXACT, forceinline=True)
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
 def sigmoid(x):
     """1 / (1 + exp(-x))."""
     return 1.0 / (1.0 + exp(-x))
 
 
-@njit(fastmath=EXACT, forceinline=True)
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
 def softplus(x):
     """ln(1 + exp(x))."""
     positive = x if x > 0.0 else 0.0
@@ -98,7 +98,7 @@ def softplus(x):
     return positive + log1p_unit(exp(-magnitude))
 
 
-@njit(fastmath=EXACT, forceinline=True)
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
 def linoid(x):
     """x / (1 - exp(-x)); within 0.1 of zero its Taylor series, whose next term is below 2e-18."""
     near = (x if x > 0.0 else -x) < LINOID_SERIES_BELOW
@@ -108,7 +108,7 @@ def linoid(x):
     return series if near else safe / (1.0 - exp(-safe))
 
 
-@njit(fastmath=EXACT, forceinline=True)
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
 def linoid_slope(x):
     """d linoid / dx = q (1 - x (q - 1)) with q = 1 / (1 - exp(-x)); near zero the derivative of the series."""
     near = (x if x > 0.0 else -x) < LINOID_SERIES_BELOW

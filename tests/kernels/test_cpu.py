@@ -1,0 +1,153 @@
+"""The fused kernel against the torch reference, finite differences and itself."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from gradevo.channels import CHANNEL_SETS
+from gradevo.kernels import cpu
+from gradevo.kernels.reference import simulate_reference
+from gradevo.morphology import chain, random_tree
+from gradevo.neuron import Neuron
+from gradevo.protocol import Protocol
+from gradevo.simulate import simulate, simulate_numpy
+from gradevo.stimulus import Stimulus, steps
+from tests.conftest import make_neuron, perturbed, spiking_protocol
+
+
+def weighted(voltages: torch.Tensor) -> torch.Tensor:
+    """A loss in which every sample counts differently."""
+    weight = torch.linspace(0.5, 1.5, voltages.numel(), dtype=torch.float64).reshape(voltages.shape)
+    return (weight * (voltages / 50) ** 2).mean()
+
+
+@pytest.mark.parametrize("implicitness", [0.5, 1.0])
+def test_agrees_with_the_reference(morphology_name, channels_name, implicitness):
+    neuron = make_neuron(morphology_name, channels_name)
+    protocol = dataclasses.replace(spiking_protocol(neuron), implicitness=implicitness)
+    fused = torch.from_numpy(perturbed(neuron, 2)).requires_grad_()
+    plain = fused.detach().clone().requires_grad_()
+    ours, law = simulate(neuron, fused, protocol), simulate_reference(neuron, plain, protocol)
+    if channels_name == "hh":
+        assert law.max() > 0, "the protocol must make the neuron spike"
+    assert (ours - law).abs().max() < 1e-9 * law.abs().max()
+    weighted(ours).backward()
+    weighted(law).backward()
+    assert fused.grad is not None
+    assert plain.grad is not None
+    assert (fused.grad - plain.grad).abs().max() < 1e-7 * plain.grad.abs().max()
+
+
+def test_gradient_agrees_with_central_differences_through_spikes(channels_name):
+    neuron = make_neuron("random", channels_name)
+    protocol = spiking_protocol(neuron, n_stimuli=2)
+    densities = perturbed(neuron, 1)
+    x = torch.from_numpy(densities).requires_grad_()
+    weighted(simulate(neuron, x, protocol)).backward()
+    assert x.grad is not None
+    gradient = x.grad.numpy()
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        direction = rng.standard_normal(densities.shape) * densities
+
+        def loss(h: float, along: np.ndarray = direction) -> float:
+            return float(weighted(simulate(neuron, torch.from_numpy(densities + h * along), protocol)))
+
+        h = 1e-4
+        central = (8 * (loss(h) - loss(-h)) - (loss(2 * h) - loss(-2 * h))) / (12 * h)
+        assert central == pytest.approx(float((gradient * direction).sum()), rel=1e-6)
+
+
+def gradients_of(neuron: Neuron, densities: np.ndarray, protocol: Protocol, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    plan = cpu.make_plan(neuron, protocol)
+    voltages, _, run = cpu.forward(plan, densities, keep=True, threads=threads)
+    return voltages, cpu.adjoint(run, voltages / 100)
+
+
+def test_batched_single_and_threads_agree_bit_for_bit(channels_name):
+    neuron = make_neuron("random", channels_name)
+    protocol = spiking_protocol(neuron, n_stimuli=7)
+    densities = perturbed(neuron, 5)
+    voltages, gradients = gradients_of(neuron, densities, protocol)
+    two = gradients_of(neuron, densities, protocol, threads=2)
+    assert np.array_equal(voltages, two[0])
+    assert np.array_equal(gradients, two[1])
+    for k in (0, 3):
+        alone = gradients_of(neuron, densities[k : k + 1], protocol)
+        assert np.array_equal(voltages[k], alone[0][0])
+        assert np.array_equal(gradients[k], alone[1][0])
+    s = 4
+    one = Stimulus(protocol.stimulus.edges_ms, protocol.stimulus.values_nA[s : s + 1])
+    single = simulate_numpy(neuron, densities[2], dataclasses.replace(protocol, stimulus=one))
+    assert np.array_equal(voltages[2, s], single[0])
+
+
+def test_kept_states_do_not_change_voltages():
+    neuron = make_neuron("balanced", "hh")
+    protocol = spiking_protocol(neuron)
+    plan = cpu.make_plan(neuron, protocol)
+    kept = cpu.forward(plan, perturbed(neuron, 2), keep=True)[0]
+    assert np.array_equal(kept, cpu.forward(plan, perturbed(neuron, 2), keep=False)[0])
+
+
+@pytest.mark.parametrize(("implicitness", "order"), [(0.5, 2.0), (1.0, 1.0)])
+def test_order_of_convergence(implicitness, order):
+    """Error against a fine solution falls as dt^order, with current jumps between the steps and a spike in the trace."""
+    neuron = Neuron("tree", random_tree(9, seed=3), CHANNEL_SETS["hh"])
+    protocol = spiking_protocol(neuron, n_stimuli=2, duration_ms=10.0)
+    densities = neuron.default_densities()
+    fine = simulate_numpy(neuron, densities, dataclasses.replace(protocol, dt_ms=0.25 / 1280))
+    assert fine.max() > 0
+
+    def error(dt: float) -> float:
+        v = simulate_numpy(neuron, densities, dataclasses.replace(protocol, dt_ms=dt, implicitness=implicitness))
+        return float(np.sqrt(((v - fine) ** 2).mean()))
+
+    measured = np.log2(error(0.25 / 40) / error(0.25 / 80))
+    assert measured == pytest.approx(order, abs=0.1)
+
+
+def test_charge_is_conserved():
+    """Without channels a coupled neuron keeps every injected charge: sum C dV = I t."""
+    neuron = make_neuron("graph", "hh")
+    none = np.zeros((3, neuron.n_compartments))
+    protocol = Protocol(steps(np.array([[0.5]]), 0.31, 1.0), (2,), tuple(range(9)), 0.5, 6, 0.025)
+    v = simulate_numpy(neuron, none, protocol)
+    charge_pC = (neuron.morphology.areas_um2 * 1e-5 * (v[0, -1] - v[0, 0])).sum()
+    assert charge_pC == pytest.approx(0.5 * 1.0, rel=1e-9)
+    assert np.allclose(v[0, -1, 6:], -65.0, atol=1e-12), "a separate component must not feel the current"
+
+
+def test_divergence_is_flagged_and_stays_with_its_own_simulation():
+    neuron = Neuron("cable", chain(3, length_um=50.0), CHANNEL_SETS["hh"])
+    protocol = spiking_protocol(neuron, n_stimuli=2)
+    densities = np.repeat(neuron.default_densities()[None], 3, axis=0)
+    densities[1, 0] = 1e308  # overflows
+    voltages, gradients = gradients_of(neuron, densities, protocol)
+    assert np.isnan(voltages[1]).all()
+    assert np.isfinite(voltages[[0, 2]]).all()
+    assert (gradients[1] == 0).all()
+    assert np.isfinite(gradients).all()
+
+
+def test_absurd_densities_stay_finite(channels_name):
+    neuron = make_neuron("random", channels_name)
+    densities = np.stack([neuron.default_densities() * f for f in (0.0, 1e3)])
+    voltages, gradients = gradients_of(neuron, densities, spiking_protocol(neuron))
+    assert np.isfinite(voltages).all()
+    assert np.isfinite(gradients).all()
+
+
+def test_nan_densities_and_wrong_shapes_are_refused():
+    neuron = make_neuron("chain", "hh")
+    protocol = spiking_protocol(neuron)
+    densities = torch.from_numpy(neuron.default_densities())
+    with pytest.raises(ValueError, match=r"3 channels .*5 compartments"):
+        simulate(neuron, densities[:, :4], protocol)
+    with pytest.raises(ValueError, match="float32"):
+        simulate(neuron, densities.float(), protocol)
+    densities[1, 3] = torch.nan
+    with pytest.raises(ValueError, match=r"densities\[0, 1, 3\].*NaN"):
+        simulate(neuron, densities, protocol)

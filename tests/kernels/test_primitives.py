@@ -1,0 +1,54 @@
+"""The kernels' elementary functions against the maths library."""
+
+import numpy as np
+import pytest
+from numba import njit
+
+from gradevo.kernels import primitives as p
+
+
+def on_array(function):
+    @njit
+    def run(x):
+        out = np.empty_like(x)
+        for i in range(x.size):
+            out[i] = function(x[i])
+        return out
+
+    return run
+
+
+GRID = np.concatenate([np.linspace(-150, 150, 40001), np.linspace(-0.3, 0.3, 4001), np.geomspace(1e-12, 1, 500)])
+
+
+def linoid_exact(x):
+    with np.errstate(all="ignore"):
+        return np.where(np.abs(x) < 1e-5, 1 + x / 2 + x**2 / 12, -x / np.expm1(-x))
+
+
+@pytest.mark.parametrize(
+    ("function", "exact", "tolerance"),
+    [
+        (p.exp, np.exp, 4e-16),
+        (p.softplus, lambda x: np.logaddexp(x, 0), 1e-15),
+        (p.sigmoid, lambda x: 1 / (1 + np.exp(-x)), 1e-15),
+        (p.linoid, linoid_exact, 3e-15),
+    ],
+    ids=["exp", "softplus", "sigmoid", "linoid"],
+)
+def test_relative_error(function, exact, tolerance):
+    error = np.abs(on_array(function)(GRID) / exact(GRID) - 1)
+    assert error.max() < tolerance, GRID[error.argmax()]
+
+
+def test_linoid_slope_is_the_derivative():
+    x = np.concatenate([np.linspace(-60, 60, 4001), np.linspace(-0.2, 0.2, 401)])
+    step = 1e-4 * np.maximum(1, np.abs(x))
+    f = on_array(p.linoid)
+    central = (8 * (f(x + step) - f(x - step)) - (f(x + 2 * step) - f(x - 2 * step))) / (12 * step)
+    np.testing.assert_allclose(on_array(p.linoid_slope)(x), central, atol=3e-11)
+
+
+def test_exponential_is_limited_and_finite():
+    out = on_array(p.exp)(np.array([-1e9, 1e9, -np.inf, np.inf]))
+    np.testing.assert_allclose(out, np.exp([-200, 200, -200, 200]), rtol=1e-15)
