@@ -271,7 +271,9 @@ def _checked_trace(field: str, trace: np.ndarray, protocol: Protocol) -> np.ndar
     trace = np.ascontiguousarray(trace, dtype=float)
     expected = (protocol.n_stimuli, protocol.n_samples, len(protocol.recorded))
     if trace.shape != expected:
-        raise ValueError(f"{field} has shape {trace.shape}; its protocol makes [stimuli, samples, recorded] = {expected}")
+        raise ValueError(
+            f"{field} has shape {trace.shape}; its protocol makes [stimuli, samples, recorded] = {expected}"
+        )
     if not np.isfinite(trace).all():
         stimulus, sample, site = (int(i) for i in np.argwhere(~np.isfinite(trace))[0])
         raise ValueError(

@@ -254,7 +254,9 @@ def _protocols(declared: Mapping[str, Any], neuron: Neuron) -> tuple[Protocol, P
     if "heldout" not in declared:
         return protocol, None
     if stimuli["kind"] != "random_steps":
-        raise ValueError(f"heldout stimuli are drawn at random; {stimuli['kind']!r} stimuli have none: leave heldout out")
+        raise ValueError(
+            f"heldout stimuli are drawn at random; {stimuli['kind']!r} stimuli have none: leave heldout out"
+        )
     other = _stimulus(stimuli | declared["heldout"], neuron, stimulated, declared["duration_ms"])
     return protocol, replace(protocol, stimulus=other)
 

@@ -5,6 +5,7 @@ Adam works on each coordinate by itself, so one torch optimiser over all starts 
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -32,8 +33,9 @@ def run(
 
     starts : how many, advanced as one batch
     learning_rate : in the view's coordinates divided by `scale`
-    steps : how many; None takes as many as the budget pays for
-    schedule : "constant", or "cosine": from learning_rate down to final_rate * learning_rate over the steps
+    steps : how many; None goes on until the budget ends
+    schedule : "constant", or "cosine": from learning_rate down to final_rate * learning_rate over the steps, or over
+        the steps that the budget pays for
     view : the coordinates (`problem` is already in them)
     scale : coordinates per unit of the optimiser's variable: 1e-3 with the identity view makes that unit mS/cm2
 
@@ -48,13 +50,13 @@ def run(
         )
     import torch
 
-    total = steps if steps is not None else max(1, math.ceil(meter.affordable(gradient=True) / starts))
+    total = steps if steps is not None else max(1, meter.affordable(gradient=True) // starts)
     variables = torch.tensor(problem.sample_initial(rng, starts) / scale, requires_grad=True)
     optimiser = torch.optim.Adam([variables], lr=learning_rate)
-    for step in range(total):
+    for step in itertools.count() if steps is None else range(steps):
         rate = 1.0
         if schedule == "cosine":
-            rate = final_rate + (1 - final_rate) * (1 + math.cos(math.pi * step / total)) / 2
+            rate = final_rate + (1 - final_rate) * (1 + math.cos(math.pi * min(1.0, step / total))) / 2
         optimiser.param_groups[0]["lr"] = learning_rate * rate
         losses, gradients = meter.loss_and_gradient(problem, variables.detach().numpy() * scale)
         variables.grad = torch.from_numpy(gradients * scale)
@@ -66,4 +68,4 @@ def run(
                 variables[lost] = fresh
             for moment in ("exp_avg", "exp_avg_sq"):
                 optimiser.state[variables][moment][lost] = 0.0
-    return Outcome(Status.stagnated, f"all {total} steps taken")
+    return Outcome(Status.stagnated, f"all {steps} steps taken")

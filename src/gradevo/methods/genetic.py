@@ -57,7 +57,10 @@ def run(
             "genetic: population must be at least 2, elite below population, tournament at least 1, genes_mutated above "
             f"0; got {population=}, {elite=}, {tournament=}, {genes_mutated=}"
         )
-    for name, value in (("crossover_probability", crossover_probability), ("mutation_probability", mutation_probability)):
+    for name, value in (
+        ("crossover_probability", crossover_probability),
+        ("mutation_probability", mutation_probability),
+    ):
         if not 0 <= value <= 1:
             raise ValueError(f"genetic: {name} is {value}; it must be from 0 to 1")
     gene_probability = min(1.0, genes_mutated / problem.n_parameters)

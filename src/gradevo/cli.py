@@ -1,0 +1,170 @@
+"""The command line. Whatever needs torch is imported inside the commands, so that --help answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gradevo.meter import Meter
+    from gradevo.problem import Problem
+    from gradevo.result import Result
+
+app = typer.Typer(
+    name="gradevo",
+    help="When does gradient descent beat evolutionary search for fitting biophysical neuron models?\n\n"
+    "The whole study is `make study`, or `snakemake --cores all`. These commands run single parts of it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+reproduce_app = typer.Typer(help="Run a published study from its own data files.", no_args_is_help=True)
+app.add_typer(reproduce_app, name="reproduce")
+
+
+def main() -> None:
+    """Entry point: a mistake in the input ends with one line, not with a traceback."""
+    try:
+        app()
+    except (ValueError, FileNotFoundError) as error:
+        typer.secho(f"gradevo: {error}", err=True, fg=typer.colors.RED)
+        raise SystemExit(2) from None
+
+
+@app.command()
+def methods() -> None:
+    """List the fitting methods, their settings and defaults."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from gradevo.methods import METHODS
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("method", "gradient", "view", "what it is", "settings (defaults)"):
+        table.add_column(column, overflow="fold")
+    for method in METHODS.values():
+        settings = ", ".join(f"{key}={value}" for key, value in method.defaults.items())
+        presets = f" [presets: {', '.join(method.presets)}]" if method.presets else ""
+        table.add_row(
+            method.name,
+            "yes" if method.gradient else "no",
+            method.view,
+            method.summary + presets.replace("[", r"\["),
+            settings,
+        )
+    Console().print(table)
+
+
+@app.command()
+def fit(
+    config: Annotated[Path, typer.Argument(help="a study's YAML, such as config/quick.yaml")],
+    problem: Annotated[str, typer.Argument(help="one of its problems")],
+    method: Annotated[str, typer.Argument(help="one of `gradevo methods`")],
+    seed: Annotated[int, typer.Option(help="of everything random in the method", min=0)] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="write the history here (.parquet), the rest beside it (.json)")
+    ] = None,
+) -> None:
+    """Run one method on one problem of a study, with the study's settings and limits.
+
+    Exits with 1 if the fit ended in an error or diverged.
+    """
+    from rich.console import Console
+
+    from gradevo.config import load_config
+    from gradevo.methods import get_method
+
+    declared = load_config(config)
+    get_method(method)
+    if out is not None and out.suffix != ".parquet":
+        raise ValueError(f"--out {out} must end in .parquet")
+    console = Console()
+    with console.status("loading torch and the kernels"):
+        from gradevo.result import Status, write_result
+        from gradevo.study import make_problem, run_fit
+
+        posed = make_problem(declared, problem)
+    budget = declared["problems"][problem].get("budget_equivalents", declared["budget_equivalents"])
+    with _Progress(console, f"{method} on {problem}", budget) as progress:
+        result = run_fit(declared, posed, method, seed, on_event=progress.show)
+    _summarise(console, declared, posed, result)
+    if out is not None:
+        write_result(result, out)
+        console.print(f"history {out}, the rest {out.with_suffix('.json')}")
+    if result.status in (Status.error, Status.diverged):
+        raise typer.Exit(1)
+
+
+@reproduce_app.command("jones2024")
+def reproduce_jones2024(
+    file: Annotated[Path, typer.Argument(help="a .npz of the published study")],
+    record: Annotated[str, typer.Option(help="recorded compartments: all, or such as 0,1,-1")] = "all",
+    method: Annotated[str, typer.Option(help="adam (the published settings) or lbfgs")] = "adam",
+    json: Annotated[Path | None, typer.Option(help="write the comparison here")] = None,
+) -> None:
+    """Fit a condition of Jones and Kording (2024) from its data file and compare with the stored run."""
+    from gradevo.reproduce import reproduce_jones2024 as run
+
+    run(file, record=record, method=method, json_path=json)
+
+
+class _Progress:
+    """A live line: budget spent, best loss, time."""
+
+    def __init__(self, console, title: str, budget: float) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("best {task.fields[best]} mV2"),
+            TimeElapsedColumn(), console=console,
+        )  # fmt: skip
+        self._task = self._bar.add_task(title, total=budget, best="-")
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._bar.stop()
+
+    def show(self, meter: Meter) -> None:
+        self._bar.update(self._task, completed=meter.simulation_equivalents, best=f"{meter.best_loss:.3g}")
+
+
+def _summarise(console, config: dict, problem: Problem, result: Result) -> None:
+    from rich.table import Table
+
+    from gradevo.study import loss_target_mV2, summary_row
+
+    row = summary_row(config, problem, result)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("status", f"{row['status']}: {row['message']}")
+    verdict = "reached" if row["success_loss"] else "not reached"
+    table.add_row(
+        "best loss", f"{row['best_loss_mV2']:.3g} mV2 (target {loss_target_mV2(config, problem):.3g}: {verdict})"
+    )
+    table.add_row("held-out loss", f"{row['heldout_loss_mV2']:.3g} mV2")
+    table.add_row(
+        "density error",
+        f"largest {row['density_error_max_rel']:.2%}, median {row['density_error_median_rel']:.2%} of the truth",
+    )
+    table.add_row(
+        "spent",
+        f"{row['simulations']} simulations + {row['gradients']} gradients = {row['simulation_equivalents']:.0f} equivalents, "
+        f"{row['wall_s']:.2f} s (compiling {row['compile_s']:.2f} s apart)",
+    )
+    if row["success_loss"]:
+        table.add_row(
+            "cost to target",
+            f"{row['simulation_equivalents_to_target']:.0f} equivalents, {row['wall_s_to_target']:.2f} s",
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
