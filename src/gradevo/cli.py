@@ -118,8 +118,8 @@ class _Progress:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("best {task.fields[best]} mV2"),
-            TimeElapsedColumn(), console=console,
+            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
+            TextColumn("best {task.fields[best]} mV2"), TimeElapsedColumn(), console=console,
         )  # fmt: skip
         self._task = self._bar.add_task(title, total=budget, best="-")
 
@@ -155,8 +155,8 @@ def _summarise(console, config: dict, problem: Problem, result: Result) -> None:
     )
     table.add_row(
         "spent",
-        f"{row['simulations']} simulations + {row['gradients']} gradients = {row['simulation_equivalents']:.0f} equivalents, "
-        f"{row['wall_s']:.2f} s (compiling {row['compile_s']:.2f} s apart)",
+        f"{row['simulations']} simulations + {row['gradients']} gradients = "
+        f"{row['simulation_equivalents']:.0f} equivalents, {row['wall_s']:.2f} s (compiling {row['compile_s']:.2f} s apart)",
     )
     if row["success_loss"]:
         table.add_row(

@@ -65,7 +65,7 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
 
 
 def find_schema(schema: str | Path | None = None) -> Path:
-    """The schema's file: the given one, or the one of the source tree, or of the current folder. Raises FileNotFoundError."""
+    """The schema's file: the given one, or else the source tree's or the current folder's. Raises FileNotFoundError."""
     places = [Path(schema)] if schema is not None else [Path(__file__).parents[2] / SCHEMA, Path.cwd() / SCHEMA]
     for place in places:
         if place.is_file():

@@ -119,8 +119,8 @@ def _score(
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """The history with density errors and held-out losses of the best so far, and the final values of these.
 
-    A held-out loss costs simulations, so it is taken for at most `heldout_points` of the successive bests (spread evenly
-    over them, the last included) and is NaN in the rows of the others.
+    A held-out loss costs simulations, so it is taken for at most `heldout_points` of the successive bests (spread
+    evenly over them, the last included) and is NaN in the rows of the others.
     """
     columns = history_columns(problem.free)
     history = pd.DataFrame(meter.rows)

@@ -1,8 +1,8 @@
 """The only road to simulations: counts, times, limits and records everything that a method spends.
 
-A method calls `meter.loss`, `meter.objectives` or `meter.loss_and_gradient` instead of the problem's own. A simulation is
-one candidate under one stimulus. A gradient is the same with its gradient; it weighs `gradient_weight` simulations, its
-forward pass included, and is not counted as a simulation besides.
+A method calls `meter.loss`, `meter.objectives` or `meter.loss_and_gradient` instead of the problem's own. A simulation
+is one candidate under one stimulus. A gradient is the same with its gradient; it weighs `gradient_weight` simulations,
+its forward pass included, and is not counted as a simulation besides.
 """
 
 from __future__ import annotations
@@ -208,8 +208,9 @@ class Meter:
             batch_best = float(finite[winner])
             if batch_best < self.best_loss:
                 self.best_loss = batch_best
-                self.best_densities = problem.densities(thetas[winner : winner + 1])[0].copy()
-                self.improvements.append((len(self.rows), self.best_densities))
+                densities = problem.densities(thetas[winner : winner + 1])[0].copy()
+                self.best_densities = densities
+                self.improvements.append((len(self.rows), densities))
         wall_s, cpu_s, _ = self._clocks()
         self.rows.append(
             {

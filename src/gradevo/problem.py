@@ -67,7 +67,8 @@ class Problem:
         for channel in self.free:
             if channel not in self.neuron.channel_names:
                 raise ValueError(
-                    f"free channel {channel!r} is not in neuron {self.neuron.name!r}; it has {', '.join(self.neuron.channel_names)}"
+                    f"free channel {channel!r} is not in neuron {self.neuron.name!r}; "
+                    f"it has {', '.join(self.neuron.channel_names)}"
                 )
         if not self.free or len(set(self.free)) != len(self.free):
             raise ValueError(f"free channels {self.free} must be one or more different names")
@@ -152,7 +153,7 @@ class Problem:
         return self.objectives(thetas).mean(axis=1)
 
     def objectives(self, thetas: np.ndarray) -> np.ndarray:
-        """The loss as a term per stimulus [K, n_stimuli] mV2; inf for a stimulus under which the simulation diverged."""
+        """The loss as a term per stimulus [K, n_stimuli] mV2; inf for a stimulus under which it diverged."""
         thetas = self._batch(thetas)
         return self._terms(self.densities(thetas))
 
@@ -167,14 +168,16 @@ class Problem:
         target = torch.from_numpy(self.target)
         for rows in _chunks(len(thetas), self.neuron, self.protocol, gradient=True):
             densities = torch.from_numpy(self.full_densities(self.densities(thetas[rows]))).requires_grad_()
-            values = terms_of(simulate(self.neuron, densities, self._plans[0]), target).mean(dim=1)
-            finite = torch.isfinite(values)
-            losses[rows] = torch.where(finite, values, torch.inf).detach().numpy()
+            voltages = simulate(self.neuron, densities, self._plans[0])
+            # NumPy's sums, unlike torch's, do not depend on the batch: the same loss as `loss` gives, to the bit
+            values = terms_of(voltages.detach().numpy(), self.target).mean(axis=1)
+            finite = np.isfinite(values)
+            losses[rows] = np.where(finite, values, np.inf)
             if finite.any():
-                values[finite].sum().backward()
+                terms_of(voltages, target).mean(dim=1)[torch.from_numpy(finite)].sum().backward()
                 assert densities.grad is not None
                 free = densities.grad.numpy()[:, self._free_index].reshape(len(values), -1)
-                free = np.where(finite.numpy()[:, None], free, 0.0)
+                free = np.where(finite[:, None], free, 0.0)
                 gradients[rows] = free * self.coordinates.slope(thetas[rows])
         return losses, gradients
 
@@ -189,7 +192,7 @@ class Problem:
         return self._terms(densities, heldout=True).mean(axis=1)
 
     def density_errors(self, densities: np.ndarray) -> dict[str, float]:
-        """Errors of free densities [P] S/cm2 against the truth, keyed as in result.history_columns; NaN without a truth."""
+        """Errors of free densities [P] S/cm2 against the truth, keyed as a history's columns; NaN without a truth."""
         keys = [f"density_error_{channel}_mean_abs_S_cm2" for channel in self.free]
         if self.truth is None:
             return dict.fromkeys([*keys, "density_error_median_rel", "density_error_max_rel"], float("nan"))
@@ -241,8 +244,8 @@ class Problem:
         vector = np.ascontiguousarray(value, dtype=float)
         if vector.shape != (self.n_parameters,):
             raise ValueError(
-                f"{field} has shape {vector.shape}; {len(self.free)} free channels x {self.neuron.n_compartments} compartments "
-                f"need [{self.n_parameters}]"
+                f"{field} has shape {vector.shape}; {len(self.free)} free channels x {self.neuron.n_compartments} "
+                f"compartments need [{self.n_parameters}]"
             )
         if np.isnan(vector).any():
             raise ValueError(f"{field}[{int(np.flatnonzero(np.isnan(vector))[0])}] is NaN")
@@ -253,7 +256,8 @@ class Problem:
         if len(outside):
             i = int(outside[0])
             raise ValueError(
-                f"{field}[{i}] is {value[i]:g} S/cm2, outside its bounds [{self.low[i]:g}, {self.high[i]:g}]; widen the bounds"
+                f"{field}[{i}] is {value[i]:g} S/cm2, outside its bounds "
+                f"[{self.low[i]:g}, {self.high[i]:g}]; widen the bounds"
             )
 
 
@@ -277,7 +281,7 @@ def _checked_trace(field: str, trace: np.ndarray, protocol: Protocol) -> np.ndar
     if not np.isfinite(trace).all():
         stimulus, sample, site = (int(i) for i in np.argwhere(~np.isfinite(trace))[0])
         raise ValueError(
-            f"{field} holds {trace[stimulus, sample, site]} at stimulus {stimulus}, sample {sample}, recorded site {site}; "
-            "targets must be finite"
+            f"{field} holds {trace[stimulus, sample, site]} at stimulus {stimulus}, sample {sample}, "
+            f"recorded site {site}; targets must be finite"
         )
     return trace

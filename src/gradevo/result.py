@@ -28,8 +28,8 @@ class Status(StrEnum):
 class Result:
     """The outcome of one fit.
 
-    best_densities [P] S/cm2 (NaN when no finite loss was seen), best_loss mV2 (inf then), history one row per batch with
-    the columns of `history_columns`, totals a flat dict of what was spent and reached (the JSON's "totals"),
+    best_densities [P] S/cm2 (NaN when no finite loss was seen), best_loss mV2 (inf then), history one row per batch
+    with the columns of `history_columns`, totals a flat dict of what was spent and reached (the JSON's "totals"),
     metadata the settings, versions and hardware.
     """
 
@@ -43,7 +43,7 @@ class Result:
 
 
 def history_columns(channels: tuple[str, ...]) -> list[str]:
-    """Columns of a history, in order, for these free channels. Density errors are those of the best densities so far."""
+    """Columns of a history, in order, for these free channels. Density errors are those of the best so far."""
     return [
         "study", "problem", "method", "seed", "event",
         "simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s",

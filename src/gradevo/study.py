@@ -64,8 +64,8 @@ def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
 def neuron_arrays(config: Config, name: str) -> dict[str, np.ndarray]:
     """A neuron for a table or a drawing.
 
-    densities_S_cm2 [channels, compartments], default_densities_S_cm2 the same, channels, free (names), parents, areas_um2,
-    diameters_um, path_distance_um [n], start_um, end_um [n, 3].
+    densities_S_cm2 [channels, compartments], default_densities_S_cm2 the same, channels, free (names), parents,
+    areas_um2, diameters_um, path_distance_um [n], start_um, end_um [n, 3].
     """
     neuron, densities = make_neuron(config, name)
     shape = neuron.morphology
@@ -87,8 +87,8 @@ def neuron_arrays(config: Config, name: str) -> dict[str, np.ndarray]:
 def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
     """The recordings that problem `name` is fitted to.
 
-    target_mV [stimuli, samples, recorded], with noise where the problem has any; heldout_mV likewise, without noise (where
-    declared); truth_S_cm2 [P], free channels channel-major; times_ms [samples]; recorded, stimulated (compartments);
+    target_mV [stimuli, samples, recorded], with noise where the problem has any; heldout_mV likewise, without noise
+    (where declared); truth_S_cm2 [P], free channels channel-major; times_ms [samples]; recorded, stimulated (compartments);
     current_edges_ms [pieces + 1], current_nA [stimuli, stimulated, pieces]. Raises ValueError.
     """
     declared = _declared(config, "problems", name)
@@ -115,7 +115,7 @@ def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
 
 
 def make_problem(config: Config, name: str, targets: str | Path | Mapping[str, np.ndarray] | None = None) -> Problem:
-    """Problem `name`, with targets from a file of `write_arrays`, from `make_targets`, or simulated now. Raises ValueError."""
+    """Problem `name`, with targets from a file of `write_arrays`, from `make_targets`, or simulated now."""
     declared = _declared(config, "problems", name)
     if targets is None:
         targets = make_targets(config, name)
@@ -180,8 +180,8 @@ def loss_target_mV2(config: Config, problem: Problem) -> float:
 def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, Any]:
     """One row of summary.csv.
 
-    What was spent and reached, success in the loss and in the densities, and the first cost on each axis at which the loss
-    target was met (NaN when it was not).
+    What was spent and reached, success in the loss and in the densities, and the first cost on each axis at which the
+    loss target was met (NaN when it was not).
     """
     target = loss_target_mV2(config, problem)
     totals = result.totals
@@ -196,7 +196,7 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     worst = totals["density_error_max_rel"]
     row["success_loss"] = bool(result.best_loss <= target)
     row["success_density"] = bool(worst <= config["success"]["density_rel"])
-    reached = result.history[result.history["best_loss_mV2"] <= target]
+    reached = result.history.loc[result.history["best_loss_mV2"] <= target]
     for axis in ("simulations", "gradients", "simulation_equivalents", "wall_s"):
         row[f"{axis}_to_target"] = float(reached[axis].iloc[0]) if len(reached) else float("nan")
     return row

@@ -105,7 +105,7 @@ class Transform:
 
 
 def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
-    """Raise ValueError, naming the first offender, unless 0 < low < high everywhere and both are finite and alike in shape."""
+    """Raise ValueError, naming the first offender, unless 0 < low < high everywhere, finite and alike in shape."""
     if np.ndim(low) != 1 or np.shape(low) != np.shape(high):
         raise ValueError(f"bounds low {np.shape(low)} and high {np.shape(high)} must be vectors of one length")
     for name, values in (("low", low), ("high", high)):
@@ -120,5 +120,6 @@ def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
     if np.any(low >= high):
         where = int(np.flatnonzero(low >= high)[0])
         raise ValueError(
-            f"bounds cross at parameter {where}: low {low[where]} >= high {high[where]} S/cm2; swap or widen them"
+            f"bounds cross at parameter {where}: low {low[where]} >= high {high[where]} S/cm2; "
+            "swap or widen them"
         )

@@ -1,8 +1,8 @@
 """The registry of fitting methods. A method is one file here and one entry below.
 
-A method's file holds `run(problem, meter, rng, **settings) -> Outcome`, where `problem` is already in the method's view.
-It asks the meter, never the problem, for losses; the meter ends the run by raising `RunEnded`, which the method lets pass.
-It returns only when it has nothing more to try.
+A method's file holds `run(problem, meter, rng, **settings) -> Outcome`, where `problem` is already in the method's
+view. It asks the meter, never the problem, for losses; the meter ends the run by raising `RunEnded`, which the method
+lets pass. It returns only when it has nothing more to try.
 """
 
 from __future__ import annotations

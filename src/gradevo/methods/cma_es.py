@@ -1,4 +1,7 @@
-"""CMA-ES (Hansen; the pycma library) in the unit box, restarted with growing populations (IPOP, Auger and Hansen 2005)."""
+"""CMA-ES (Hansen; the pycma library) in the unit box.
+
+It is restarted with growing populations (IPOP, Auger and Hansen 2005).
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,7 @@ def run(
             losses = meter.loss(problem, np.clip(candidates, 0.0, 1.0))
             search.tell(candidates, np.where(np.isfinite(losses), losses, _DIVERGED_MV2).tolist())
         if restarts is not None and rounds >= restarts:
-            return Outcome(Status.stagnated, f"{rounds + 1} searches ended: {', '.join(search.stop())}")
+            return Outcome(Status.stagnated, f"{rounds + 1} searches ended: {', '.join(search.stop() or ())}")
         rounds += 1
         size = int(np.ceil(size * growth))
         point = problem.sample_random(rng, 1)[0]

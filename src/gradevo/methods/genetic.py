@@ -54,8 +54,8 @@ def run(
     """
     if population < 2 or not 0 <= elite < population or tournament < 1 or genes_mutated <= 0:
         raise ValueError(
-            "genetic: population must be at least 2, elite below population, tournament at least 1, genes_mutated above "
-            f"0; got {population=}, {elite=}, {tournament=}, {genes_mutated=}"
+            "genetic: population must be at least 2, elite below population, tournament at least 1, genes_mutated "
+            f"above 0; got {population=}, {elite=}, {tournament=}, {genes_mutated=}"
         )
     for name, value in (
         ("crossover_probability", crossover_probability),
@@ -65,8 +65,8 @@ def run(
             raise ValueError(f"genetic: {name} is {value}; it must be from 0 to 1")
     gene_probability = min(1.0, genes_mutated / problem.n_parameters)
 
+    people = [_Individual(genes) for genes in problem.sample_initial(rng, population).tolist()]
     with seeded_random(rng):
-        people = [_Individual(genes) for genes in problem.sample_initial(rng, population).tolist()]
         _evaluate(problem, meter, people)
         generation = 1
         while generations is None or generation < generations:

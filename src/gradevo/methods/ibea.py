@@ -1,7 +1,7 @@
 """BluePyOpt's optimiser with its indicator-based selection (IBEA, Zitzler and Kuenzli 2004), as its users run it.
 
-Its objectives are the loss's terms, one per stimulus. BluePyOpt evaluates through a map function; ours hands it the whole
-generation as one batch.
+Its objectives are the loss's terms, one per stimulus. BluePyOpt evaluates through a map function; ours hands it the
+whole generation as one batch.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def run(
         terms = meter.objectives(problem, np.array([list(individual) for individual in people]))
         return np.where(np.isfinite(terms), terms, _DIVERGED_MV2).tolist()
 
+    first = problem.sample_initial(rng, population).tolist()
     with seeded_random(rng):
         optimisation = IBEADEAPOptimisation(
             evaluator=_Declaration(problem),
@@ -67,7 +68,6 @@ def run(
             mutpb=mutation_probability,
             map_function=evaluate_batch,
         )
-        first = problem.sample_initial(rng, population).tolist()
         optimisation.run(max_ngen=generations if generations is not None else _ENDLESS, parent_population=first)
     return Outcome(Status.stagnated, f"all {generations} generations bred")
 
