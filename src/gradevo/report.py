@@ -14,7 +14,8 @@ from rich.table import Table
 
 from gradevo.figures.style import looks, problem_label
 
-WIDTH = 118
+WIDTH = 160
+"""Characters: more than the table needs, so that nothing wraps."""
 
 
 def readable_table(
@@ -25,21 +26,21 @@ def readable_table(
     statistics: as from ``statistics.cell_statistics``; summary: a row per fit; success: the study's criteria;
     places: lines such as "figures  figures/quick".
     """
+    names = looks(statistics["method"])
     table = Table(
-        title=f"{study}: {len(summary)} fits of {summary['problem'].nunique()} problems by {summary['method'].nunique()} methods",
+        title=f"{study}: {len(summary)} fits, {len(set(summary['problem']))} problems x {len(names)} methods",
         title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False,
     )  # fmt: skip
-    table.add_column("problem")
-    table.add_column("method")
+    table.add_column("problem", no_wrap=True)
+    table.add_column("method", no_wrap=True)
     headings = (
-        "densities\nsought", "loss\nsuccess", "density\nsuccess", "median\nloss, mV²", "held-out\nloss, mV²",
-        "simu-\nlations", "gra-\ndients", "simulation-\nequivalents", "wall\ntime, s",
+        "densi-\nties", "loss\nsuccess", "density\nsuccess", "median\nloss, mV²", "held-out\nloss, mV²",
+        "simula-\ntions", "gra-\ndients", "simulation\nequivalents", "wall\ntime, s",
     )  # fmt: skip
     for heading in headings:
-        table.add_column(heading, justify="right")
-    names = looks(statistics["method"])
+        table.add_column(heading, justify="right", no_wrap=True)
     previous = None
-    for _, row in statistics.iterrows():
+    for row in statistics.to_dict("records"):
         if previous not in (None, row["problem"]):
             table.add_section()
         table.add_row(
@@ -71,7 +72,8 @@ def failed_fits(summary: pd.DataFrame) -> list[str]:
 
 def _explanation(success: dict[str, Any]) -> list[str]:
     return [
-        f"Loss success: at most {success['loss_mV2']:g} mV² (noisy targets: {success['noise_factor']:g} x the noise variance).",
+        f"Loss success: at most {success['loss_mV2']:g} mV² "
+        f"(noisy targets: {success['noise_factor']:g} x the noise variance).",
         f"Density success: largest relative error at most {100 * success['density_rel']:g} %.",
         "Simulations to wall time: median cost until loss success; - where half of the fits or more missed it.",
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -11,7 +13,7 @@ COST_COLUMNS = {
     "simulation_equivalents": "simulation_equivalents_to_target",
     "wall_s": "wall_s_to_target",
 }
-"""For each axis of what a fit spends, the summary's column with its value when the loss target was reached (else NaN)."""
+"""For each axis of what a fit spends, the summary's column with its value when the loss target was reached."""
 
 
 def cell_statistics(summary: pd.DataFrame) -> pd.DataFrame:
@@ -29,30 +31,27 @@ def cell_statistics(summary: pd.DataFrame) -> pd.DataFrame:
       end, divided by the number of fits that reached it (Hansen et al. 2021, COCO); NaN where none did.
     """
     rows = []
-    for (problem, method), cell in summary.groupby(["problem", "method"], sort=False):
-        row = {
-            "problem": problem,
-            "method": method,
-            "n_parameters": int(cell["n_parameters"].iloc[0]),
+    for _, cell in summary.groupby(["problem", "method"], sort=False):
+        row: dict[str, Any] = {key: cell[key].iloc[0] for key in ("problem", "method", "n_parameters")}
+        row |= {
             "fits": len(cell),
-            "errors": int((cell["status"] == "error").sum()),
-            "success_loss": int(cell["success_loss"].sum()),
-            "success_density": int(cell["success_density"].sum()),
-            "median_best_loss_mV2": _finite_median(cell["best_loss_mV2"]),
-            "median_heldout_loss_mV2": _finite_median(cell["heldout_loss_mV2"]),
+            "errors": np.count_nonzero(cell["status"] == "error"),
+            "success_loss": np.count_nonzero(cell["success_loss"]),
+            "success_density": np.count_nonzero(cell["success_density"]),
+            "median_best_loss_mV2": finite_median(cell["best_loss_mV2"].to_numpy(float)),
+            "median_heldout_loss_mV2": finite_median(cell["heldout_loss_mV2"].to_numpy(float)),
         }
         for axis, column in COST_COLUMNS.items():
             cost = cell[column].to_numpy(float)
             reached = np.isfinite(cost)
-            row[f"median_{axis}_to_target"] = _finite_median(cost)
+            row[f"median_{axis}_to_target"] = finite_median(cost)
             spent = np.where(reached, cost, cell[axis].to_numpy(float)).sum()
             row[f"expected_{axis}_to_target"] = spent / reached.sum() if reached.any() else np.nan
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _finite_median(values: pd.Series | np.ndarray) -> float:
+def finite_median(values: np.ndarray) -> float:
     """The median with what is missing counted as infinite; NaN where the median is infinite."""
-    numbers = np.asarray(values, dtype=float)
-    middle = float(np.median(np.where(np.isfinite(numbers), numbers, np.inf)))
+    middle = float(np.median(np.where(np.isfinite(values), values, np.inf)))
     return middle if np.isfinite(middle) else float("nan")

@@ -7,9 +7,9 @@ from gradevo.figures.style import problem_label, save
 from gradevo.study import read_arrays
 
 config = snakemake.config
-neurons = dict(zip(config["neurons"], map(read_arrays, snakemake.input.neurons)))
+neurons = dict(zip(config["neurons"], map(read_arrays, snakemake.input.neurons), strict=True))
 traces = {}
-for (name, problem), path in zip(config["problems"].items(), snakemake.input.targets):
+for (name, problem), path in zip(config["problems"].items(), snakemake.input.targets, strict=True):
     if problem["neuron"] not in traces:
         arrays = read_arrays(path)
         traces[problem["neuron"]] = {

@@ -6,7 +6,8 @@ from gradevo.result import read_result, write_aside
 from gradevo.study import density_rows, loss_target_mV2, make_problem, summary_row
 
 config = snakemake.config
-problems = {name: make_problem(config, name, path) for name, path in zip(config["problems"], snakemake.input.targets)}
+targets = zip(config["problems"], snakemake.input.targets, strict=True)
+problems = {name: make_problem(config, name, path) for name, path in targets}
 results = [read_result(*paths) for paths in zip(snakemake.input.histories, snakemake.input.results, strict=True)]
 
 summary = pd.DataFrame([summary_row(config, problems[r.totals["problem"]], r) for r in results])

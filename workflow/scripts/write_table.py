@@ -14,7 +14,10 @@ text = readable_table(
     pd.read_parquet(snakemake.input.summary),
     snakemake.params.success,
     study,
-    [f"Tables:  {os.path.dirname(snakemake.input.summary)}/summary.csv, a row per fit", "Figures (and as PDF beside them):"]
+    [
+        f"Tables:  {os.path.dirname(snakemake.input.summary)}/summary.csv, a row per fit",
+        "Figures (and as PDF beside them):",
+    ]
     + [f"  {path}" for path in figures],
 )
 write_aside(snakemake.output[0], lambda path: path.write_text(text))

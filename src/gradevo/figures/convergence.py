@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradevo.figures.style import PAGE_IN, Look, looks, method_legend, plain_log_axis, problem_label
+from gradevo.figures.style import PAGE_IN, Look, label_log_axis, looks, method_legend, problem_label, rows
 
 AXES = {"simulation_equivalents": "simulation-equivalents", "wall_s": "wall-clock time (s)"}
 """Columns of a history that a convergence can be drawn against, with their labels."""
@@ -29,24 +29,26 @@ def convergence(histories: pd.DataFrame, target_mV2: dict[str, float] | None = N
     figure = Figure(figsize=(max(3.4, PAGE_IN * min(1.0, len(problems) / 4)), 4.0))
     grid = figure.subplots(len(AXES), len(problems), sharey=True, sharex="row", squeeze=False)
     for column, problem in enumerate(problems):
-        of_problem = histories[histories["problem"] == problem]
+        of_problem = rows(histories, problem=problem)
         for row, (axis, label) in enumerate(AXES.items()):
             ax = grid[row, column]
             for method, look in methods.items():
-                _draw(ax, of_problem[of_problem["method"] == method], axis, look)
+                _draw(ax, rows(of_problem, method=method), axis, look)
             if problem in targets:
                 ax.axhline(targets[problem], color="0.35", linestyle=":", linewidth=0.8, zorder=0.5)
-            plain_log_axis(ax)
-            ax.set_xlabel(label)
+            ax.set(xscale="log", yscale="log", xlabel=label)
         grid[0, column].set_title(problem_label(problem))
     for ax in grid[:, 0]:
         ax.set_ylabel("best loss (mV²)")
+    for ax in grid.flat:
+        label_log_axis(ax, "x")
+        label_log_axis(ax, "y")
     if targets:
         grid[0, 0].annotate(
             "target", (0.02, targets.get(problems[0], np.nan)), xycoords=("axes fraction", "data"),
             textcoords="offset points", xytext=(0, 1.5), fontsize=6, color="0.35",
         )  # fmt: skip
-    method_legend(figure, methods, markers=False)
+    method_legend(figure, methods)
     return figure
 
 
@@ -64,11 +66,12 @@ def median_and_range(runs: list[tuple[np.ndarray, np.ndarray]], points: int = GR
 
 
 def _draw(ax: Axes, history: pd.DataFrame, axis: str, look: Look) -> None:
-    usable = history[np.isfinite(history["best_loss_mV2"]) & (history["best_loss_mV2"] > 0) & (history[axis] > 0)]
     runs = []
-    for _, run in usable.groupby("seed"):
-        ordered = run.sort_values("event")
-        runs.append((ordered[axis].to_numpy(float), ordered["best_loss_mV2"].to_numpy(float)))
+    for _, run in history.sort_values("event").groupby("seed"):
+        spent, loss = run[axis].to_numpy(float), run["best_loss_mV2"].to_numpy(float)
+        usable = np.isfinite(loss) & (loss > 0) & (spent > 0)
+        if usable.any():
+            runs.append((spent[usable], loss[usable]))
     if not runs:
         return
     spent, median, low, high = median_and_range(runs)

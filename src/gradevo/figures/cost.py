@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
 
-from gradevo.figures.style import PAGE_IN, Look, looks, method_legend, plain_log_axis, problem_label
-from gradevo.statistics import COST_COLUMNS
+from gradevo.figures.style import PAGE_IN, Look, label_log_axis, looks, method_legend, problem_label, rows
+from gradevo.statistics import COST_COLUMNS, finite_median
 
 AXES = {"simulation_equivalents": "simulation-equivalents\nto target", "wall_s": "wall-clock time\nto target (s)"}
 """Cost axes that are drawn, with their labels."""
@@ -24,29 +24,32 @@ def cost_to_target(summary: pd.DataFrame) -> Figure:
     summary: a row per fit, with problem, method, seed, n_parameters, the spent totals and the costs to target
     (``statistics.COST_COLUMNS``; NaN where not reached). Problems whose names differ only in numbers, such as
     tree6_all_all and tree24_all_all, are one series: their medians are joined by a line.
-    Filled marker: median of the fits that reached the target, if at least half did. Small dots: the fits that reached it.
-    Open marker with an arrow: less than half reached it; it stands at the median of what was spent in vain.
+    Filled marker: the median over all fits, those that missed the target counting as infinitely expensive. Small
+    dots: the fits that reached it. Open marker with an arrow: the median is infinite; it stands at the median spent.
     """
     table = summary.assign(series=[_series(name) for name in summary["problem"]])
     series = list(dict.fromkeys(table["series"]))
     methods = looks(table["method"])
-    widths = [max(1.4, table.loc[table["series"] == s, "n_parameters"].nunique()) for s in series]
+    widths = [max(1.4, len(set(rows(table, series=s)["n_parameters"]))) for s in series]
     figure = Figure(figsize=(PAGE_IN if len(series) > 1 else 3.4, 3.6))
     grid = figure.subplots(len(AXES), len(series), sharey="row", squeeze=False, width_ratios=widths)
     for column, name in enumerate(series):
-        part = table[table["series"] == name]
+        part = rows(table, series=name)
         for row, (axis, label) in enumerate(AXES.items()):
             ax = grid[row, column]
             for index, (method, look) in enumerate(methods.items()):
                 shift = 1.07 ** (index - (len(methods) - 1) / 2)
-                _draw(ax, part[part["method"] == method], axis, look, shift)
-            plain_log_axis(ax, "y")
-            _size_axis(ax, sorted(part["n_parameters"].unique()))
+                _draw(ax, rows(part, method=method), axis, look, shift)
+            ax.set_yscale("log")
+            ax.margins(y=0.14)
+            _size_axis(ax, sorted(set(part["n_parameters"])))
             if column == 0:
                 ax.set_ylabel(label)
-        grid[0, column].set_title(_series_label(part["problem"].unique().tolist()))
+        grid[0, column].set_title(_series_label(list(dict.fromkeys(part["problem"]))))
         grid[-1, column].set_xlabel("number of densities")
-    unreached = Line2D([], [], color="0.3", marker="o", fillstyle="none", linestyle="none", label="not reached (spent)")
+    for ax in grid.flat:
+        label_log_axis(ax, "y")
+    unreached = Line2D([], [], color="0.3", marker="o", fillstyle="none", linestyle="none", label="missed (spent)")
     method_legend(figure, methods, extra=[unreached])
     return figure
 
@@ -58,8 +61,9 @@ def _draw(ax: Axes, fits: pd.DataFrame, axis: str, look: Look, shift: float) -> 
         reached = np.isfinite(cost)
         x = float(size) * shift  # pyright: ignore[reportArgumentType]
         ax.plot(np.full(reached.sum(), x), cost[reached], ".", color=look.color, alpha=0.5, markersize=3, zorder=2)
-        if 2 * reached.sum() >= len(cost):
-            medians.append((x, float(np.median(cost[reached]))))
+        median = finite_median(cost)
+        if np.isfinite(median):
+            medians.append((x, median))
             continue
         spent = float(np.median(cell[axis]))
         if spent > 0:
@@ -82,7 +86,7 @@ def _size_axis(ax: Axes, sizes: list[int]) -> None:
 
 
 def _series(problem: str) -> str:
-    """The problem's name with the numbers inside words (sizes) blanked; a number that is a word of its own is a site."""
+    """The problem's name with the sizes blanked: numbers inside words. A number that is a word of its own is a site."""
     return re.sub(r"(?<=[A-Za-z])\d+", "#", problem)
 
 

@@ -13,9 +13,10 @@ from gradevo.figures.style import (
     CHANNEL_MARKERS,
     PAGE_IN,
     S_CM2_TO_MS_CM2,
+    label_log_axis,
     looks,
-    plain_log_axis,
     problem_label,
+    rows,
 )
 
 
@@ -31,32 +32,36 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(PAGE_IN * min(1.0, 0.15 + len(methods) * 0.17), 0.5 + 1.45 * len(problems)))
     grid = figure.subplots(len(problems), len(methods), sharex="row", sharey="row", squeeze=False)
     for row, problem in enumerate(problems):
-        of_problem = densities[densities["problem"] == problem]
+        of_problem = rows(densities, problem=problem)
         for column, (method, look) in enumerate(methods.items()):
             ax = grid[row, column]
-            _draw(ax, of_problem[of_problem["method"] == method], channels)
+            _draw(ax, rows(of_problem, method=method), channels)
             if row == 0:
                 ax.set_title(look.label, loc="center")
-        true = of_problem["true_S_cm2"].to_numpy() * S_CM2_TO_MS_CM2
+        true = np.asarray(of_problem["true_S_cm2"]) * S_CM2_TO_MS_CM2
         ends = (true.min() / 2.5, true.max() * 2.5)
         for ax in grid[row]:
             ax.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0.5)
-            plain_log_axis(ax)
+            ax.set(xscale="log", yscale="log")
         grid[row, 0].set_ylabel(f"{problem_label(problem)}\nfitted (mS/cm²)")
     for ax in grid[-1]:
         ax.set_xlabel("true (mS/cm²)")
+    for ax in grid.flat:
+        label_log_axis(ax, "x")
+        label_log_axis(ax, "y")
     handles = [
         Line2D([], [], linestyle="none", marker=_marker(c), color=_color(c), markersize=4, label=f"$g_{{{c}}}$")
         for c in channels
     ]
+    handles.append(Line2D([], [], linestyle="none", label="%: median relative error"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
 def _draw(ax: Axes, fits: pd.DataFrame, channels: list[str]) -> None:
-    finite = fits[np.isfinite(fits["fitted_S_cm2"]) & np.isfinite(fits["true_S_cm2"])]
+    finite = fits.dropna(subset=["true_S_cm2", "fitted_S_cm2"])
     for channel in channels:
-        part = finite[finite["channel"] == channel]
+        part = rows(finite, channel=channel)
         ax.plot(
             part["true_S_cm2"] * S_CM2_TO_MS_CM2,
             part["fitted_S_cm2"] * S_CM2_TO_MS_CM2,
@@ -67,7 +72,8 @@ def _draw(ax: Axes, fits: pd.DataFrame, channels: list[str]) -> None:
         ax.text(0.5, 0.5, "no finite fit", transform=ax.transAxes, ha="center", va="center", fontsize=6, color="0.35")
         return
     error = np.abs(finite["fitted_S_cm2"] / finite["true_S_cm2"] - 1)
-    ax.text(0.04, 0.96, f"{_percent(100 * float(error.median()))} %", transform=ax.transAxes, ha="left", va="top", fontsize=6)
+    text = f"{_percent(100 * float(np.median(error)))} %"
+    ax.text(0.04, 0.96, text, transform=ax.transAxes, ha="left", va="top", fontsize=6)
 
 
 def _percent(value: float) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 from gradevo.figures.style import PAGE_IN, S_CM2_TO_MS_CM2
 
@@ -19,7 +22,10 @@ THIN_TO_SPAN = 0.022
 TRACE_COLORS = ("#000000", "#0072B2", "#D55E00")
 
 
-def neurons_and_traces(neurons: Mapping[str, Mapping[str, np.ndarray]], traces: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+Arrays = Mapping[str, np.ndarray]
+
+
+def neurons_and_traces(neurons: Mapping[str, Arrays], traces: Mapping[str, Mapping[str, Any]]) -> Figure:
     """A row per neuron: each free channel's density, then target voltages of one stimulus at up to three sites.
 
     neurons: name -> arrays start_um and end_um [n, 3], diameters_um and path_distance_um [n], densities_S_cm2 [C, n],
@@ -55,14 +61,18 @@ def example_sites(recorded: Sequence[int], path_distance_um: np.ndarray) -> list
     return list(dict.fromkeys([nearest, middle, farthest]))
 
 
-def _draw_neuron(figure: Figure, ax: Axes, arrays: Mapping[str, np.ndarray], channel: str) -> None:
+def _draw_neuron(figure: Figure, ax: Axes, arrays: Arrays, channel: str) -> None:
     start, end = arrays["start_um"][:, :2], arrays["end_um"][:, :2]
     row = [str(c) for c in arrays["channels"]].index(channel)
     density = arrays["densities_S_cm2"][row] * S_CM2_TO_MS_CM2
     corners = np.concatenate([start, end])
     span = float((corners.max(axis=0) - corners.min(axis=0)).max())
     width = np.maximum(arrays["diameters_um"], THIN_TO_SPAN * span)
+    length = np.hypot(*(end - start).T)
+    round_soma = len(start) > 1 and np.isclose(length[0], arrays["diameters_um"][0])
     polygons = [_rectangle(start[i], end[i], width[i]) for i in range(len(start))]
+    if round_soma:
+        polygons[0] = _circle((start[0] + end[0]) / 2, width[0])
     # the soma last, on top of the dendrites that leave its centre
     order = np.argsort(arrays["diameters_um"], kind="stable")
     drawn = PolyCollection(
@@ -70,12 +80,13 @@ def _draw_neuron(figure: Figure, ax: Axes, arrays: Mapping[str, np.ndarray], cha
         norm=Normalize(density.min(), density.max()),
     )  # fmt: skip
     ax.add_collection(drawn)
-    margin = 0.06 * span
+    margin = 0.04 * span
     low, high = corners.min(axis=0) - margin, corners.max(axis=0) + margin
-    # a chain is flat: leave room for the scale bar below it
-    if high[1] - low[1] < 0.35 * span:
-        low[1], high[1] = low[1] - 0.18 * span, high[1] + 0.12 * span
-    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    # room for the scale bar below
+    ax.update_datalim([(low[0], low[1] - 0.16 * span), high])
+    ax.margins(0)
+    ax.autoscale_view()
+    ax.set_aspect("equal", adjustable="datalim")
     _scale_bar(ax, span)
     bar = figure.colorbar(drawn, ax=ax, shrink=0.72, aspect=14, pad=0.02)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
@@ -90,23 +101,35 @@ def _rectangle(start: np.ndarray, end: np.ndarray, width: float) -> np.ndarray:
     return np.array([start - across, start + across, end + across, end - across])
 
 
+def _circle(centre: np.ndarray, diameter: float) -> np.ndarray:
+    angle = np.linspace(0, 2 * np.pi, 49)[:-1]
+    return centre + diameter / 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
 def _scale_bar(ax: Axes, span: float) -> None:
     """A bar of 1, 2 or 5 x 10^k um, about a fifth of the neuron."""
     exponent = np.floor(np.log10(span / 4))
     length = max(f * 10.0**exponent for f in (1, 2, 5) if f * 10.0**exponent <= span / 4)
-    x, y = ax.get_xlim()[0], ax.get_ylim()[0]
-    ax.plot([x, x + length], [y, y], color="black", linewidth=1.2, clip_on=False, solid_capstyle="butt")
-    ax.annotate(f"{length:g} µm", (x, y), xytext=(0, 2.5), textcoords="offset points", fontsize=6)
+    bar = AnchoredSizeBar(
+        ax.transData, length, f"{length:g} µm", loc="lower left", frameon=False, pad=0, borderpad=0, sep=2,
+        label_top=True, fill_bar=True,
+        size_vertical=0.008 * span,  # pyright: ignore[reportArgumentType] - a length in data units
+        fontproperties=FontProperties(size=6),
+    )  # fmt: skip
+    ax.add_artist(bar)
 
 
-def _draw_traces(ax: Axes, trace: Mapping[str, np.ndarray], path_distance_um: np.ndarray) -> None:
+def _draw_traces(ax: Axes, trace: Mapping[str, Any], path_distance_um: np.ndarray) -> None:
     sites = np.asarray(trace["sites"], dtype=int)
     chosen = example_sites(sites.tolist(), path_distance_um)
     for color, position in zip(TRACE_COLORS, chosen, strict=False):
         distance = float(path_distance_um[sites[position]])
-        label = "soma" if distance == 0 else f"{distance:.0f} µm"
-        ax.plot(trace["times_ms"], trace["voltages_mV"][:, position], color=color, linewidth=0.9, label=label)
+        voltage = trace["voltages_mV"][:, position]
+        ax.plot(trace["times_ms"], voltage, color=color, linewidth=0.9, label=f"{distance:.0f} µm")
     ax.set_ylabel("voltage (mV)")
     ax.set_title(str(trace["title"]))
     ax.margins(x=0.01)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.0)
+    ax.legend(
+        title="distance\nfrom root", loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.0,
+        alignment="left", title_fontsize=6.5,
+    )  # fmt: skip

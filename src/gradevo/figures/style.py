@@ -6,15 +6,16 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib
+import pandas as pd
 
 matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 PAGE_IN = 7.0
 """Width of a figure over both columns of a page, inches."""
@@ -26,7 +27,7 @@ class Look(NamedTuple):
     label: str
     color: str
     marker: str
-    line: str
+    line: Literal["-", "--", ":"]
 
 
 # Okabe and Ito's colour-blind safe palette: cold and solid for gradient methods, warm and dashed for evolutionary ones,
@@ -55,6 +56,13 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
     return known | spare
 
 
+def rows(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """The rows in which each named column has the given value."""
+    for column, value in values.items():
+        table = table.loc[table[column] == value]  # pyright: ignore[reportAssignmentType]
+    return table
+
+
 def problem_label(name: str) -> str:
     """``tree24_0_all`` as ``tree24, 0 | all``: neuron, then stimulated | recorded; other names with spaces."""
     match = re.fullmatch(r"([A-Za-z0-9]+)_([A-Za-z0-9]+)_([A-Za-z0-9]+)", name)
@@ -68,16 +76,22 @@ def method_legend(figure: Figure, methods: dict[str, Look], *, markers: bool = T
         for look in methods.values()
     ]
     handles += extra or []
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7), handlelength=2.4)
+    per_row = 7 if figure.get_figwidth() > 5 else 3
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), per_row), handlelength=2.4)
 
 
-def plain_log_axis(ax: Axes, axis: str = "both", numticks: int = 5) -> None:
-    """A logarithmic axis with few labelled decades and no labels on the minor ticks."""
-    for which in ("x", "y") if axis == "both" else (axis,):
-        (ax.set_xscale if which == "x" else ax.set_yscale)("log")
-        target = ax.xaxis if which == "x" else ax.yaxis
-        target.set_major_locator(LogLocator(numticks=numticks))
-        target.set_minor_formatter(NullFormatter())
+def label_log_axis(ax: Axes, axis: str) -> None:
+    """Tick labels of a logarithmic axis ("x" or "y") once its limits are known.
+
+    A few powers of ten, or plain numbers at 1, 2 and 5 where the limits are less than two decades apart.
+    """
+    target, limits = (ax.xaxis, ax.get_xlim()) if axis == "x" else (ax.yaxis, ax.get_ylim())
+    if limits[1] < 100 * limits[0]:
+        target.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        target.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e5 else f"{value:.0e}"))
+    else:
+        target.set_major_locator(LogLocator(numticks=5))
+    target.set_minor_formatter(NullFormatter())
 
 
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:
