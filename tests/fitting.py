@@ -1,4 +1,4 @@
-"""Problems for tests whose answers are known: one of real voltages, and quadratics that ask nothing of the simulator."""
+"""Problems for tests whose answers are known: one of real voltages, and quadratics that need no simulator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gradevo.transforms import Transform
 
 
 class Quadratic:
-    """loss = mean over stimuli of weighted squared log-density errors, in a view; what methods and meters use of a Problem."""
+    """loss = mean over stimuli of weighted squared log-density errors; has what methods and meters use of a Problem."""
 
     def __init__(self, n_parameters: int = 4, n_stimuli: int = 3, view: str = "unit", diverge_above: float = np.inf):
         self.name = "quadratic"
@@ -43,7 +43,7 @@ class Quadratic:
         self.calls.append(len(thetas))
         error = np.log(self.densities(thetas) / self.truth)
         terms = np.einsum("sp,kp->ks", self.weights, error**2)
-        return np.where((self.densities(thetas) > self.diverge_above).any(axis=1)[:, None], np.inf, terms)
+        return np.where(np.any(self.densities(thetas) > self.diverge_above, axis=1, keepdims=True), np.inf, terms)
 
     def loss(self, thetas):
         return self.objectives(thetas).mean(axis=1)

@@ -3,9 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.fitting import Quadratic
 
 from gradevo.meter import BudgetExhausted, Meter, TargetReached, TimeLimit
+from tests.fitting import Quadratic
 
 
 def points(n: int, seed: int = 0) -> np.ndarray:

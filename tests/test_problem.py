@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.fitting import toy_problem
 
 from gradevo.problem import Problem
 from gradevo.transforms import VIEWS
+from tests.fitting import toy_problem
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_starts_depend_on_the_generator_alone(problem):
 
 def test_a_diverged_candidate_has_an_infinite_loss_and_no_gradient(problem):
     raw = problem.view("identity")
-    wild = np.full(problem.n_parameters, -1e6)
+    wild = np.full(problem.n_parameters, np.inf)
     thetas = np.array([problem.truth * 1.1, wild])
     losses, gradients = raw.loss_and_gradient(thetas)
     assert np.isfinite(losses[0])

@@ -156,7 +156,8 @@ def _summarise(console, config: dict, problem: Problem, result: Result) -> None:
     table.add_row(
         "spent",
         f"{row['simulations']} simulations + {row['gradients']} gradients = "
-        f"{row['simulation_equivalents']:.0f} equivalents, {row['wall_s']:.2f} s (compiling {row['compile_s']:.2f} s apart)",
+        f"{row['simulation_equivalents']:.0f} equivalents, {row['wall_s']:.2f} s "
+        f"(compiling {row['compile_s']:.2f} s apart)",
     )
     if row["success_loss"]:
         table.add_row(

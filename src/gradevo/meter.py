@@ -85,6 +85,7 @@ class Meter:
         self.compartment_steps = 0
         self.best_loss = np.inf
         self.best_densities: np.ndarray | None = None
+        self.latest_densities: np.ndarray | None = None  # [K, P] S/cm2 of the last batch, for those who follow a path
         self.rows: list[dict[str, float]] = []
         self.improvements: list[tuple[int, np.ndarray]] = []  # (event, densities [P] S/cm2)
         self._on_event = on_event
@@ -201,6 +202,7 @@ class Meter:
         else:
             self.simulations += count
         self.compartment_steps += count * problem.compartment_steps
+        self.latest_densities = problem.densities(thetas)
         batch_best = np.inf
         if len(thetas) > 0:
             finite = np.where(np.isfinite(losses), losses, np.inf)
@@ -208,7 +210,7 @@ class Meter:
             batch_best = float(finite[winner])
             if batch_best < self.best_loss:
                 self.best_loss = batch_best
-                densities = problem.densities(thetas[winner : winner + 1])[0].copy()
+                densities = self.latest_densities[winner].copy()
                 self.best_densities = densities
                 self.improvements.append((len(self.rows), densities))
         wall_s, cpu_s, _ = self._clocks()

@@ -88,8 +88,8 @@ def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
     """The recordings that problem `name` is fitted to.
 
     target_mV [stimuli, samples, recorded], with noise where the problem has any; heldout_mV likewise, without noise
-    (where declared); truth_S_cm2 [P], free channels channel-major; times_ms [samples]; recorded, stimulated (compartments);
-    current_edges_ms [pieces + 1], current_nA [stimuli, stimulated, pieces]. Raises ValueError.
+    (where declared); truth_S_cm2 [P], free channels channel-major; times_ms [samples]; recorded, stimulated
+    (compartments); current_edges_ms [pieces + 1], current_nA [stimuli, stimulated, pieces]. Raises ValueError.
     """
     declared = _declared(config, "problems", name)
     neuron, densities = make_neuron(config, declared["neuron"])

@@ -120,6 +120,5 @@ def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
     if np.any(low >= high):
         where = int(np.flatnonzero(low >= high)[0])
         raise ValueError(
-            f"bounds cross at parameter {where}: low {low[where]} >= high {high[where]} S/cm2; "
-            "swap or widen them"
+            f"bounds cross at parameter {where}: low {low[where]} >= high {high[where]} S/cm2; swap or widen them"
         )

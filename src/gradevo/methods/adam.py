@@ -9,11 +9,15 @@ import itertools
 import math
 
 import numpy as np
+import torch
 
 from gradevo.meter import Meter
 from gradevo.methods import Outcome
 from gradevo.problem import Problem
 from gradevo.result import Status
+
+# The first torch optimiser of a process imports torch's compiler, which takes seconds: here, off a fit's clock.
+torch.optim.Adam([torch.zeros(1)])
 
 
 def run(
@@ -48,8 +52,6 @@ def run(
             "adam: starts and steps must be at least 1, learning_rate and scale above 0, final_rate from 0 to 1; got "
             f"{starts=}, {steps=}, {learning_rate=}, {scale=}, {final_rate=}"
         )
-    import torch
-
     total = steps if steps is not None else max(1, meter.affordable(gradient=True) // starts)
     variables = torch.tensor(problem.sample_initial(rng, starts) / scale, requires_grad=True)
     optimiser = torch.optim.Adam([variables], lr=learning_rate)

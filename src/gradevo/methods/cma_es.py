@@ -14,6 +14,10 @@ from gradevo.methods import Outcome
 from gradevo.problem import Problem
 from gradevo.result import Status
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # on import pycma warns about an optional plotting library
+    import cma
+
 # What pycma is told for a diverged simulation: worse than any voltage trace can be (an error of 1 V throughout).
 _DIVERGED_MV2 = 1e6
 
@@ -49,10 +53,6 @@ def run(
             "cma_es: population must be at least 2, sigma above 0, growth at least 1, restarts 0 or more; got "
             f"{population=}, {sigma=}, {growth=}, {restarts=}"
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on import pycma warns about an optional plotting library
-        import cma
-
     size = population if population is not None else int(4 + 3 * np.log(problem.n_parameters))
     point = problem.sample_initial(rng, 1)[0]
     rounds = 0

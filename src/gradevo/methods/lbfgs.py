@@ -2,7 +2,8 @@
 
 scipy's optimiser asks for one point at a time. Each start therefore runs it in a thread of its own, which stops at
 every question; when all have asked, their points are evaluated as one batch. One thread runs at a time, in a fixed
-order, so that nothing depends on the scheduler. A start that ends is replaced by a new random one until the budget ends.
+order, so that nothing depends on the scheduler. A start that ends is replaced by a new random one until the
+budget ends.
 """
 
 from __future__ import annotations
