@@ -17,8 +17,6 @@ class _Simulation(torch.autograd.Function):
         voltages, _, run = cpu.forward(plan, densities.detach().numpy(), keep, threads)
         if keep:
             ctx.run = run
-        else:
-            run.release()
         return torch.from_numpy(voltages)
 
     @staticmethod

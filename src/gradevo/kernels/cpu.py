@@ -107,8 +107,8 @@ class Run:
     n_population: int
     threads: int
 
-    def release(self) -> None:
-        """Gives the state buffers back for the next run of the same size."""
+    def __del__(self) -> None:
+        """The state buffers serve the next run of the same size."""
         _release(self.voltages)
         _release(self.gates)
 
