@@ -80,8 +80,9 @@ def _percent(value: float) -> str:
     """Two significant digits, never in powers of ten."""
     if value < 0.001:
         return "< 0.001"
-    digits = max(0, 1 - int(np.floor(np.log10(value))))
-    return f"{value:.{digits}f}"
+    rounded = float(f"{value:.2g}")
+    digits = max(0, 1 - int(np.floor(np.log10(rounded))))
+    return f"{rounded:.{digits}f}"
 
 
 def _color(channel: str) -> str:

@@ -1,0 +1,38 @@
+"""The lock file pins what pyproject.toml asks for, and names no place to get it from."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+
+
+def lock_lines() -> list[str]:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def test_lock_is_pins_only():
+    for line in lock_lines():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.!]*", line), line
+
+
+def test_lock_satisfies_the_project():
+    pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lock_lines())}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["dev"]]
+    for requirement in wanted:
+        version = pins.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement.name} is not in requirements.lock"
+        assert requirement.specifier.contains(version), f"{requirement} against the pinned {version}"
+
+
+@pytest.mark.parametrize("name", ["quick", "ci"])
+def test_committed_configs_are_valid(name):
+    from gradevo.config import load_config
+
+    load_config(ROOT / f"config/{name}.yaml", ROOT / "workflow/schemas/config.schema.yaml")
