@@ -51,9 +51,9 @@ def test_history_and_totals(problem):
 
 
 def test_heldout_losses_are_few_and_end_with_the_last(problem):
-    history = quick_fit(problem, heldout_points=3).history
-    assert history["heldout_loss_mV2"].nunique() == 3
-    assert history["heldout_loss_mV2"].notna().to_numpy()[-1]
+    losses = np.asarray(quick_fit(problem, heldout_points=3).history["heldout_loss_mV2"], dtype=float)
+    assert len(np.unique(losses[~np.isnan(losses)])) == 3
+    assert np.isfinite(losses[-1])
 
 
 def test_same_seed_same_result(problem):
