@@ -50,8 +50,7 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
         label_log_axis(ax, "x")
         label_log_axis(ax, "y")
     handles = [
-        Line2D([], [], linestyle="none", marker=_marker(c), color=_color(c), markersize=4, label=f"$g_{{{c}}}$")
-        for c in channels
+        Line2D([], [], linestyle="none", marker=_marker(c), color=_color(c), markersize=4, label=f"$g_{{{c}}}$") for c in channels
     ]
     handles.append(Line2D([], [], linestyle="none", label="%: median relative error"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

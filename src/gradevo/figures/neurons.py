@@ -19,7 +19,8 @@ COLORMAP = "viridis"
 THIN_TO_SPAN = 0.022
 """Dendrites thinner than this share of the neuron's extent are drawn that thick: width shows rank, not diameter."""
 
-TRACE_COLORS = ("#000000", "#0072B2", "#D55E00")
+TRACE_LINES = (("#000000", "-"), ("#0072B2", "--"), ("#D55E00", ":"))
+"""Colour and style of the nearest, middle and farthest site's voltage: traces on top of each other stay visible."""
 
 
 Arrays = Mapping[str, np.ndarray]
@@ -122,14 +123,14 @@ def _scale_bar(ax: Axes, span: float) -> None:
 def _draw_traces(ax: Axes, trace: Mapping[str, Any], path_distance_um: np.ndarray) -> None:
     sites = np.asarray(trace["sites"], dtype=int)
     chosen = example_sites(sites.tolist(), path_distance_um)
-    for color, position in zip(TRACE_COLORS, chosen, strict=False):
+    for (color, line), position in zip(TRACE_LINES, chosen, strict=False):
         distance = float(path_distance_um[sites[position]])
         voltage = trace["voltages_mV"][:, position]
-        ax.plot(trace["times_ms"], voltage, color=color, linewidth=0.9, label=f"{distance:.0f} µm")
+        ax.plot(trace["times_ms"], voltage, color=color, linestyle=line, linewidth=1.0, label=f"{distance:.0f} µm")
     ax.set_ylabel("voltage (mV)")
     ax.set_title(str(trace["title"]))
     ax.margins(x=0.01)
     ax.legend(
-        title="distance\nfrom root", loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.0,
+        title="distance\nfrom root", loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.6,
         alignment="left", title_fontsize=6.5,
     )  # fmt: skip
