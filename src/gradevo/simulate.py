@@ -57,4 +57,6 @@ def simulate_numpy(
 ) -> np.ndarray:
     """``simulate`` without gradients, from and to numpy arrays."""
     with torch.no_grad():
-        return simulate(neuron, torch.from_numpy(np.ascontiguousarray(densities, dtype=float)), protocol, threads).numpy()
+        return simulate(
+            neuron, torch.from_numpy(np.ascontiguousarray(densities, dtype=float)), protocol, threads
+        ).numpy()

@@ -82,7 +82,12 @@ def random_steps(
     Raises:
         ValueError: for counts below one, times that are not positive, or low above high.
     """
-    for name, value in (("duration_ms", duration_ms), ("every_ms", every_ms), ("stimuli", n_stimuli), ("sites", n_sites)):
+    for name, value in (
+        ("duration_ms", duration_ms),
+        ("every_ms", every_ms),
+        ("stimuli", n_stimuli),
+        ("sites", n_sites),
+    ):
         if not value > 0:
             raise ValueError(f"{name} is {value}; it must be positive")
     if not low_nA <= high_nA:

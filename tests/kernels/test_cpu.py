@@ -95,7 +95,7 @@ def test_kept_states_do_not_change_voltages():
 @pytest.mark.parametrize(("implicitness", "order"), [(0.5, 2.0), (1.0, 1.0)])
 def test_order_of_convergence(implicitness, order):
     """Error against a fine solution falls as dt^order, with current jumps between the steps and a spike in the trace."""
-    neuron = Neuron("tree", random_tree(9, seed=3), CHANNEL_SETS["hh"])
+    neuron = Neuron("tree", random_tree(50, seed=11), CHANNEL_SETS["hh"])
     protocol = spiking_protocol(neuron, n_stimuli=2, duration_ms=10.0)
     densities = neuron.default_densities()
     fine = simulate_numpy(neuron, densities, dataclasses.replace(protocol, dt_ms=0.25 / 1280))

@@ -33,7 +33,10 @@ JONES2024 = ChannelSet(
             # the published dn/dt carries a factor of 2 on both rates
             gates=(
                 Gate(
-                    "n", 1, alpha=2 * 0.114 * softplus(0.14 * U + math.log(0.007)), beta=2 * 0.25 * sp.exp((20 - U) / 40)
+                    "n",
+                    1,
+                    alpha=2 * 0.114 * softplus(0.14 * U + math.log(0.007)),
+                    beta=2 * 0.25 * sp.exp((20 - U) / 40),
                 ),
             ),
         ),

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -109,7 +109,7 @@ def channel_source(channels: ChannelSet) -> str:
     n_gates = len(channels.gates)
     at_lane = "        "
     lines = [f"VOLTAGE_LIMIT = {VOLTAGE_LIMIT_MV!r}", ""]
-    header = '@njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)'
+    header = '@njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)'
 
     # 1: gates
     lines += [header, "def advance_gates(volts, old, new, h, lanes):"]
@@ -188,7 +188,7 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "gradevo"
 
 
-@lru_cache(maxsize=None)
+@cache
 def kernel_module(channels: ChannelSet) -> ModuleType:
     """Writes (once, aside and renamed into place) and imports the kernel module of a channel set."""
     source = kernel_source(channels)

@@ -1,10 +1,11 @@
 """Lays simulations out as lanes, runs the generated kernel in threads, and hands back voltages and density gradients."""
 
+import itertools
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from types import ModuleType
 
 import numpy as np
@@ -16,8 +17,15 @@ from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
 from gradevo.units import S_PER_CM2_UM2_TO_US, UF_PER_CM2_UM2_TO_NF
 
-LANES = 16
-"""Simulations per block: four AVX2 vectors of float64, enough for LLVM to vectorise and interleave."""
+VECTOR = 4
+"""float64 numbers in an AVX2 register: lanes come in multiples of it."""
+
+LEAST_LANES, MOST_LANES = 16, 64
+"""Simulations per block: four vectors keep the arithmetic units busy; beyond 64 lanes nothing more is gained."""
+
+CACHE_BYTES = 2**18
+ROWS_PER_COMPARTMENT = 12
+"""State, densities, matrix and right-hand side that a step touches, in numbers per compartment and lane."""
 
 _compile_seconds = 0.0
 
@@ -41,7 +49,7 @@ def available_threads() -> int:
     return int(wanted)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="gradevo")
 
@@ -141,22 +149,28 @@ def _kernel(channels: ChannelSet) -> ModuleType:
     return module
 
 
-def _in_threads(threads: int, n_blocks: int, call) -> None:  # noqa: ANN001 - a function of (first, end)
+def _in_threads(threads: int, n_blocks: int, call) -> None:
     """Calls call(first_block, end_block) on contiguous shares of the blocks."""
     shares = min(threads, n_blocks)
     bounds = [round(n_blocks * k / shares) for k in range(shares + 1)]
     if shares == 1:
         call(0, n_blocks)
         return
-    for future in [_pool(threads).submit(call, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]:
+    for future in [_pool(threads).submit(call, a, b) for a, b in itertools.pairwise(bounds)]:
         future.result()
 
 
-def _lanes(n: int) -> tuple[int, int]:
-    """(blocks, lanes per block) for n simulations."""
-    if n >= LANES:
-        return -(-n // LANES), LANES
-    return 1, 4 * -(-n // 4)
+def _layout(n_simulations: int, n_compartments: int, threads: int) -> tuple[int, int]:
+    """(blocks, lanes per block): equal shares for the threads, blocks whose state stays in a core's cache.
+
+    Results do not depend on the layout (a test), so it is free to follow the machine.
+    """
+    in_cache = CACHE_BYTES // (8 * ROWS_PER_COMPARTMENT * n_compartments)
+    most = min(max(in_cache, LEAST_LANES), MOST_LANES)
+    blocks = -(-n_simulations // most)
+    if n_simulations >= LEAST_LANES * threads:
+        blocks = threads * -(-blocks // threads)
+    return blocks, VECTOR * -(-n_simulations // (VECTOR * blocks))
 
 
 def forward(plan: Plan, densities: np.ndarray, keep: bool, threads: int | None = None) -> tuple[np.ndarray, np.ndarray, Run]:
@@ -182,7 +196,9 @@ def forward(plan: Plan, densities: np.ndarray, keep: bool, threads: int | None =
     n_population, n_channels, n = densities.shape
     n_stimuli = protocol.n_stimuli
     total = n_population * n_stimuli
-    blocks, lanes = _lanes(total)
+    blocks, lanes = _layout(total, n, threads)
+    # the last blocks may be padding only
+    blocks = -(-total // lanes)
     # padding repeats the last simulation, so that idle lanes hold harmless numbers
     simulation = np.minimum(np.arange(blocks * lanes), total - 1)
     candidate, stimulus = np.divmod(simulation, n_stimuli)

@@ -1,4 +1,4 @@
-# ruff: noqa: F821, F811
+# ruff: noqa: F821
 # pyright: reportUndefinedVariable=false
 """The time loop of the fused kernel, forward and adjoint, for a block of simulations laid out as SIMD lanes.
 
@@ -19,10 +19,11 @@ The adjoint walks the same steps backwards: one solve with the same symmetric ma
 import numpy as np
 from numba import njit
 
-FAST = {"reassoc", "contract", "arcp", "nsz"}
+# see primitives.py
+EXACT = {"contract", "nsz"}
 
 
-@njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)
+@njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def solve(order, start, column, update_start, update_a, update_b, update_target, diagonal, off, rhs, lanes):
     """Solves the symmetric system in place: diagonal becomes its own reciprocal pivots, rhs the solution."""
     n_nodes = order.size
@@ -59,7 +60,7 @@ def solve(order, start, column, update_start, update_a, update_b, update_target,
             right[lane] *= pivot[lane]
 
 
-@njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)
+@njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def forward(
     first_block, end_block, keep,
     order, start, column, value, update_start, update_a, update_b, update_target, changed,
@@ -143,7 +144,7 @@ def forward(
             diverged[block, lane] = bad
 
 
-@njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)
+@njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def adjoint(
     first_block, end_block,
     order, start, column, value, update_start, update_a, update_b, update_target, changed,
@@ -186,9 +187,7 @@ def adjoint(
                         for lane in range(lanes):
                             target[lane] += source[lane]
             for c in range(n_compartments):
-                load_membrane(
-                    volts[s, c], states[s + 1, c], dens[c], base_diagonal[c], 0.0, diagonal[c], rhs[c], lanes
-                )
+                load_membrane(volts[s, c], states[s + 1, c], dens[c], base_diagonal[c], 0.0, diagonal[c], rhs[c], lanes)
                 right = rhs[c]
                 incoming = voltage_adjoint[c]
                 for lane in range(lanes):

@@ -23,7 +23,7 @@ ROUND_MAGIC = 6755399441055744.0
 
 
 @intrinsic
-def _bits_of(typingctx, x):  # noqa: ANN001, ANN202 - numba's signature
+def _bits_of(typingctx, x):
     def codegen(context, builder, signature, args):
         return builder.bitcast(args[0], ir.IntType(64))
 
@@ -31,16 +31,16 @@ def _bits_of(typingctx, x):  # noqa: ANN001, ANN202 - numba's signature
 
 
 @intrinsic
-def _float_of(typingctx, bits):  # noqa: ANN001, ANN202 - numba's signature
+def _float_of(typingctx, bits):
     def codegen(context, builder, signature, args):
         return builder.bitcast(args[0], ir.DoubleType())
 
     return types.float64(types.int64), codegen
 
 
-# No `reassoc` here: it would fold (y + magic) - magic back into y.
+# Fused multiply-adds are welcome; reordering is not. `reassoc` would fold (y + magic) - magic back into y, and with it or `arcp`
+# a loop's vectorised body and its scalar remainder round differently, so that a result would depend on its lane.
 EXACT = {"contract", "nsz"}
-FAST = {"reassoc", "contract", "arcp", "nsz"}
 
 
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)
