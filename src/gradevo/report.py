@@ -72,8 +72,7 @@ def failed_fits(summary: pd.DataFrame) -> list[str]:
 
 def _explanation(success: dict[str, Any]) -> list[str]:
     return [
-        f"Loss success: at most {success['loss_mV2']:g} mV² "
-        f"(noisy targets: {success['noise_factor']:g} x the noise variance).",
+        f"Loss success: at most {success['loss_mV2']:g} mV² (noisy targets: {success['noise_factor']:g} x the noise variance).",
         f"Density success: largest relative error at most {100 * success['density_rel']:g} %.",
         "Simulations to wall time: median cost until loss success; - where half of the fits or more missed it.",
     ]
