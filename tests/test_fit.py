@@ -102,9 +102,7 @@ def test_files_hold_everything(problem, tmp_path):
     assert (again.best_loss, again.status, again.message) == (result.best_loss, result.status, result.message)
     pd.testing.assert_frame_equal(again.history, result.history)
     document = json.loads((tmp_path / "a" / "fit.json").read_text())
-    assert {"settings", "limits", "versions", "hardware", "peak_memory_bytes", "source_sha256"} <= set(
-        document["metadata"]
-    )
+    assert {"settings", "limits", "versions", "hardware", "peak_memory_bytes", "source_sha256"} <= set(document["metadata"])
 
 
 def test_mistakes_of_the_caller_are_raised_before_computing(problem):

@@ -1,6 +1,7 @@
 """Morphologies, densities, stimuli and protocols: physics, reproducibility, and what bad input says."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,9 +73,7 @@ def test_mean_current_of_a_step_is_exact():
     fine = np.linspace(0.1, 4.1, 16 * 20000, endpoint=False) + 4.0 / (16 * 40000)
     at = np.searchsorted(stimulus.edges_ms, fine, side="right") - 1
     by_hand = stimulus.values_nA[..., at].reshape(2, 3, 16, -1).mean(axis=-1)
-    ours = np.stack(
-        [(stimulus.values_nA[..., piece[a:b]] * weight[a:b]).sum(-1) for a, b in itertools.pairwise(start)], -1
-    )
+    ours = np.stack([(stimulus.values_nA[..., piece[a:b]] * weight[a:b]).sum(-1) for a, b in itertools.pairwise(start)], -1)
     np.testing.assert_allclose(ours, by_hand, atol=2e-4)
 
 
@@ -90,8 +89,8 @@ def test_sites():
 STEP = Stimulus(np.array([0.0, 1.0]), np.ones((1, 1, 1)))
 
 
-def protocol(**changed: object) -> Protocol:
-    given: dict = {
+def protocol(**changed: Any) -> Protocol:
+    given: dict[str, Any] = {
         "stimulus": STEP,
         "stimulated": (0,),
         "recorded": (0,),

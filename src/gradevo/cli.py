@@ -64,9 +64,7 @@ def fit(
     problem: Annotated[str, typer.Argument(help="one of its problems")],
     method: Annotated[str, typer.Argument(help="one of `gradevo methods`")],
     seed: Annotated[int, typer.Option(help="of everything random in the method", min=0)] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="write the history here (.parquet), the rest beside it (.json)")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="write the history here (.parquet), the rest beside it (.json)")] = None,
 ) -> None:
     """Run one method on one problem of a study, with the study's settings and limits.
 
@@ -145,9 +143,7 @@ def _summarise(console, config: dict, problem: Problem, result: Result) -> None:
     table.add_column()
     table.add_row("status", f"{row['status']}: {row['message']}")
     verdict = "reached" if row["success_loss"] else "not reached"
-    table.add_row(
-        "best loss", f"{row['best_loss_mV2']:.3g} mV2 (target {loss_target_mV2(config, problem):.3g}: {verdict})"
-    )
+    table.add_row("best loss", f"{row['best_loss_mV2']:.3g} mV2 (target {loss_target_mV2(config, problem):.3g}: {verdict})")
     table.add_row("held-out loss", f"{row['heldout_loss_mV2']:.3g} mV2")
     table.add_row(
         "density error",

@@ -47,9 +47,7 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
     for name, problem in checked["problems"].items():
         neurons = checked["neurons"]
         if problem["neuron"] not in neurons:
-            raise ValueError(
-                f"problems.{name}.neuron is {problem['neuron']!r}; {_closest(problem['neuron'], list(neurons))}"
-            )
+            raise ValueError(f"problems.{name}.neuron is {problem['neuron']!r}; {_closest(problem['neuron'], list(neurons))}")
         low, high = problem.get("bounds", (0, 1))
         if low >= high:
             raise ValueError(f"problems.{name}.bounds cross: {low} >= {high}; give [low, high]")

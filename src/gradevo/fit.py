@@ -115,9 +115,7 @@ def _run(
     return Status(status), message
 
 
-def _score(
-    problem: Problem, meter: Meter, labels: dict[str, Any], heldout_points: int
-) -> tuple[pd.DataFrame, dict[str, float]]:
+def _score(problem: Problem, meter: Meter, labels: dict[str, Any], heldout_points: int) -> tuple[pd.DataFrame, dict[str, float]]:
     """The history with density errors and held-out losses of the best so far, and the final values of these.
 
     A held-out loss costs simulations, so it is taken for at most `heldout_points` of the successive bests (spread

@@ -146,9 +146,7 @@ def random_tree(
         ValueError: for fewer than one section, or sizes that are not positive and finite.
     """
     _at_least_one("sections", sections)
-    positive(
-        soma_diameter_um=soma_diameter_um, stem_diameter_um=stem_diameter_um, mean_length_um=mean_length_um, taper=taper
-    )
+    positive(soma_diameter_um=soma_diameter_um, stem_diameter_um=stem_diameter_um, mean_length_um=mean_length_um, taper=taper)
     rng = np.random.default_rng(seed)
     made = [Section(-1, soma_diameter_um, soma_diameter_um, soma_diameter_um, (0.0, 1.0, 0.0), 1)]
     stems = min(4, max(1, sections - 1))
@@ -200,9 +198,7 @@ def from_sections(sections: list[Section], axial_resistivity_ohm_cm: float) -> M
         last.append(len(parents) - 1)
     lengths_um, diameters_um = np.array(lengths), np.array(diameters)
     soma_centre = bool(sections[0].compartments == 1 and len(sections) > 1)
-    edges, conductances, n_nodes = _couple(
-        np.array(parents), lengths_um, diameters_um, axial_resistivity_ohm_cm, soma_centre
-    )
+    edges, conductances, n_nodes = _couple(np.array(parents), lengths_um, diameters_um, axial_resistivity_ohm_cm, soma_centre)
     return Morphology(
         parents=np.array(parents),
         areas_um2=np.pi * diameters_um * lengths_um,

@@ -256,8 +256,7 @@ class Problem:
         if len(outside):
             i = int(outside[0])
             raise ValueError(
-                f"{field}[{i}] is {value[i]:g} S/cm2, outside its bounds "
-                f"[{self.low[i]:g}, {self.high[i]:g}]; widen the bounds"
+                f"{field}[{i}] is {value[i]:g} S/cm2, outside its bounds [{self.low[i]:g}, {self.high[i]:g}]; widen the bounds"
             )
 
 
@@ -275,9 +274,7 @@ def _checked_trace(field: str, trace: np.ndarray, protocol: Protocol) -> np.ndar
     trace = np.ascontiguousarray(trace, dtype=float)
     expected = (protocol.n_stimuli, protocol.n_samples, len(protocol.recorded))
     if trace.shape != expected:
-        raise ValueError(
-            f"{field} has shape {trace.shape}; its protocol makes [stimuli, samples, recorded] = {expected}"
-        )
+        raise ValueError(f"{field} has shape {trace.shape}; its protocol makes [stimuli, samples, recorded] = {expected}")
     if not np.isfinite(trace).all():
         stimulus, sample, site = (int(i) for i in np.argwhere(~np.isfinite(trace))[0])
         raise ValueError(

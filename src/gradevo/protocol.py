@@ -58,9 +58,7 @@ class Protocol:
         if not self.recorded:
             raise ValueError("recorded is empty; record at least one site")
         if self.stimulus.n_sites != len(self.stimulated):
-            raise ValueError(
-                f"the stimulus has {self.stimulus.n_sites} sites but {len(self.stimulated)} are stimulated"
-            )
+            raise ValueError(f"the stimulus has {self.stimulus.n_sites} sites but {len(self.stimulated)} are stimulated")
 
     @property
     def n_stimuli(self) -> int:
@@ -120,9 +118,7 @@ def resolve_sites(sites: str | int | Iterable[int], n_compartments: int, what: s
         try:
             site = int(str(entry))
         except ValueError:
-            raise ValueError(
-                f"{what} {entry!r} is not a compartment number; write all, or numbers such as 0,2,-1"
-            ) from None
+            raise ValueError(f"{what} {entry!r} is not a compartment number; write all, or numbers such as 0,2,-1") from None
         if not -n_compartments <= site < n_compartments:
             raise ValueError(f"{what} {site} does not exist: there are compartments 0 to {n_compartments - 1}")
         resolved = site % n_compartments

@@ -24,9 +24,7 @@ class _Simulation(torch.autograd.Function):
         return torch.from_numpy(cpu.adjoint(ctx.run, gradients[0].detach().numpy())), None, None
 
 
-def simulate(
-    neuron: Neuron, densities: torch.Tensor, protocol: Protocol | cpu.Plan, threads: int | None = None
-) -> torch.Tensor:
+def simulate(neuron: Neuron, densities: torch.Tensor, protocol: Protocol | cpu.Plan, threads: int | None = None) -> torch.Tensor:
     """Voltages of a whole population under every stimulus, in one batch on all cores.
 
     Args:
@@ -57,6 +55,4 @@ def simulate_numpy(
 ) -> np.ndarray:
     """``simulate`` without gradients, from and to numpy arrays."""
     with torch.no_grad():
-        return simulate(
-            neuron, torch.from_numpy(np.ascontiguousarray(densities, dtype=float)), protocol, threads
-        ).numpy()
+        return simulate(neuron, torch.from_numpy(np.ascontiguousarray(densities, dtype=float)), protocol, threads).numpy()

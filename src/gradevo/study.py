@@ -152,9 +152,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         return {key: stored[key] for key in stored.files}
 
 
-def run_fit(
-    config: Config, problem: Problem, method: str, seed: int, on_event: Callable[[Meter], Any] | None = None
-) -> Result:
+def run_fit(config: Config, problem: Problem, method: str, seed: int, on_event: Callable[[Meter], Any] | None = None) -> Result:
     """One fit of the study: the config's settings of `method` and its limits. Raises ValueError as `fit` does."""
     declared = config["problems"].get(problem.name, {})
     return fit(
@@ -187,10 +185,7 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     totals = result.totals
     row = {key: totals[key] for key in ("problem", "method", "seed", "n_parameters")}
     row |= {"status": str(result.status), "message": result.message}
-    row |= {
-        key: totals[key]
-        for key in ("simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s", "compile_s")
-    }
+    row |= {key: totals[key] for key in ("simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s", "compile_s")}
     row |= {"best_loss_mV2": result.best_loss, "heldout_loss_mV2": totals["heldout_loss_mV2"]}
     row |= {key: value for key, value in totals.items() if key.startswith("density_error_")}
     worst = totals["density_error_max_rel"]
@@ -254,9 +249,7 @@ def _protocols(declared: Mapping[str, Any], neuron: Neuron) -> tuple[Protocol, P
     if "heldout" not in declared:
         return protocol, None
     if stimuli["kind"] != "random_steps":
-        raise ValueError(
-            f"heldout stimuli are drawn at random; {stimuli['kind']!r} stimuli have none: leave heldout out"
-        )
+        raise ValueError(f"heldout stimuli are drawn at random; {stimuli['kind']!r} stimuli have none: leave heldout out")
     other = _stimulus(stimuli | declared["heldout"], neuron, stimulated, declared["duration_ms"])
     return protocol, replace(protocol, stimulus=other)
 

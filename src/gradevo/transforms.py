@@ -75,9 +75,7 @@ class Transform:
         if self.name == "identity":
             return density.copy()
         if not np.all(density > 0):
-            raise ValueError(
-                f"a density of {np.min(density)} S/cm2 has no {self.name} coordinate; densities must be > 0"
-            )
+            raise ValueError(f"a density of {np.min(density)} S/cm2 has no {self.name} coordinate; densities must be > 0")
         if self.name == "log":
             return np.log(density)
         unit = np.log(density / self.low) / self._log_range
@@ -114,11 +112,7 @@ def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
             raise ValueError(f"bound {name}[{where}] is {values[where]}; bounds must be finite")
     if np.any(low <= 0):
         where = int(np.flatnonzero(low <= 0)[0])
-        raise ValueError(
-            f"bound low[{where}] is {low[where]} S/cm2; densities are searched on a log scale: use low > 0"
-        )
+        raise ValueError(f"bound low[{where}] is {low[where]} S/cm2; densities are searched on a log scale: use low > 0")
     if np.any(low >= high):
         where = int(np.flatnonzero(low >= high)[0])
-        raise ValueError(
-            f"bounds cross at parameter {where}: low {low[where]} >= high {high[where]} S/cm2; swap or widen them"
-        )
+        raise ValueError(f"bounds cross at parameter {where}: low {low[where]} >= high {high[where]} S/cm2; swap or widen them")

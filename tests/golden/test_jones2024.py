@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,8 +57,8 @@ def test_published_adam_path_is_followed():
 
 def made_file(folder: Path, **changed: np.ndarray) -> Path:
     """A small file of the same form, from invented currents: for what bad input says."""
-    content = {"current": np.ones((3, 6, 48)), "voltage": np.full((3, 6, 48), -60.0)} | changed
-    np.savez(folder / "made.npz", **content)
+    content: dict[str, Any] = {"current": np.ones((3, 6, 48)), "voltage": np.full((3, 6, 48), -60.0)} | changed
+    np.savez(folder / "made.npz", allow_pickle=False, **content)
     return folder / "made.npz"
 
 

@@ -1,6 +1,7 @@
 """Channels as symbolic declarations. Every backend (torch, Numba) is generated from these and from nothing else."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import sympy as sp
 
@@ -8,13 +9,20 @@ V = sp.Symbol("V", real=True)
 """Membrane potential, mV: the only variable of a rate."""
 
 
-class linoid_slope(sp.Function):
+class Primitive(sp.Function):
+    """A function that every backend implements by hand, with care near its singular points."""
+
+    def __new__(cls, *args: Any, **options: Any) -> Any:  # Any: sympy's own type says nothing useful
+        return super().__new__(cls, *args, **options)
+
+
+class linoid_slope(Primitive):
     """d linoid / dx."""
 
     nargs = 1
 
 
-class linoid(sp.Function):
+class linoid(Primitive):
     """x / (1 - exp(-x)), with value 1 at x = 0: NEURON's ``vtrap`` in its stable form."""
 
     nargs = 1
@@ -23,7 +31,7 @@ class linoid(sp.Function):
         return linoid_slope(self.args[0])
 
 
-class sigmoid(sp.Function):
+class sigmoid(Primitive):
     """1 / (1 + exp(-x))."""
 
     nargs = 1
@@ -33,7 +41,7 @@ class sigmoid(sp.Function):
         return s * (1 - s)
 
 
-class softplus(sp.Function):
+class softplus(Primitive):
     """ln(1 + exp(x)), evaluated without overflow or cancellation."""
 
     nargs = 1

@@ -63,7 +63,7 @@ def exp(x):
     p = p * r + 0.5000000000000019
     p = p * r + 1.0
     p = p * r + 1.0
-    return _float_of(_bits_of(p) + (_bits_of(shifted) << 52))
+    return _float_of(_bits_of(p) + (_bits_of(shifted) << 52))  # pyright: ignore[reportCallIssue] - numba passes the first argument
 
 
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)

@@ -43,12 +43,7 @@ def run(
 
     Raises ValueError for settings out of range, and RunEnded.
     """
-    if (
-        (population is not None and population < 2)
-        or sigma <= 0
-        or growth < 1
-        or (restarts is not None and restarts < 0)
-    ):
+    if (population is not None and population < 2) or sigma <= 0 or growth < 1 or (restarts is not None and restarts < 0):
         raise ValueError(
             "cma_es: population must be at least 2, sigma above 0, growth at least 1, restarts 0 or more; got "
             f"{population=}, {sigma=}, {growth=}, {restarts=}"

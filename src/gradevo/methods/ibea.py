@@ -46,9 +46,7 @@ def run(
     Raises ValueError for settings out of range, and RunEnded.
     """
     if population < 2 or (generations is not None and generations < 1):
-        raise ValueError(
-            f"ibea: population must be at least 2, generations at least 1; got {population=}, {generations=}"
-        )
+        raise ValueError(f"ibea: population must be at least 2, generations at least 1; got {population=}, {generations=}")
 
     def evaluate_batch(_evaluate, people) -> list[list[float]]:
         people = list(people)
