@@ -62,9 +62,9 @@ def toy_config(**problem) -> dict:
         "study": "test",
         "gradient_weight": 2.5,
         "budget_equivalents": 3000,
-        "stop_loss_mV2": 1e-7,
+        "stop_loss": 1e-7,
         "seeds": [0],
-        "success": {"loss_mV2": 1e-3, "noise_factor": 4, "density_rel": 0.01},
+        "success": {"loss": 1e-3, "noise_factor": 4, "density_rel": 0.01},
         "neurons": {
             "two": {
                 "morphology": {"kind": "chain", "compartments": 2, "coupling_S_cm2": 0.5e-3},

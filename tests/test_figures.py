@@ -48,7 +48,7 @@ def test_fits_without_a_finite_loss_do_not_stop_the_figures():
     history = pd.DataFrame(
         {
             "problem": "p_all_all", "method": ["adam", "adam", "ibea"], "seed": 0, "event": [0, 1, 0],
-            "best_loss_mV2": [2.0, 1.0, np.inf], "simulation_equivalents": [1.0, 2.0, 1.0], "wall_s": [0.1, 0.2, 0.1],
+            "best_loss": [2.0, 1.0, np.inf], "simulation_equivalents": [1.0, 2.0, 1.0], "wall_s": [0.1, 0.2, 0.1],
         }
     )  # fmt: skip
     assert len(convergence(history, {"p_all_all": 1e-3}).axes) == 2

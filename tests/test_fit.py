@@ -39,11 +39,11 @@ def test_history_and_totals(problem):
     assert (history[["study", "problem", "method", "seed"]] == ["s", "toy", "lbfgs", 0]).to_numpy().all()
     for column in ("event", "simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s"):
         assert history[column].is_monotonic_increasing
-    assert history["best_loss_mV2"].is_monotonic_decreasing
-    np.testing.assert_array_equal(history["best_loss_mV2"], history["loss_mV2"].cummin())
+    assert history["best_loss"].is_monotonic_decreasing
+    np.testing.assert_array_equal(history["best_loss"], history["loss"].cummin())
     last = history.iloc[-1]
-    assert last["best_loss_mV2"] == result.best_loss == problem.loss_of_densities(result.best_densities[None])[0]
-    assert last["heldout_loss_mV2"] == problem.heldout_loss(result.best_densities[None])[0]
+    assert last["best_loss"] == result.best_loss == problem.loss_of_densities(result.best_densities[None])[0]
+    assert last["heldout_loss"] == problem.heldout_loss(result.best_densities[None])[0]
     assert last["density_error_max_rel"] == problem.density_errors(result.best_densities)["density_error_max_rel"]
     assert result.totals["gradients"] == last["gradients"] == 160
     assert result.totals["simulations"] == 0
@@ -51,7 +51,7 @@ def test_history_and_totals(problem):
 
 
 def test_heldout_losses_are_few_and_end_with_the_last(problem):
-    losses = np.asarray(quick_fit(problem, heldout_points=3).history["heldout_loss_mV2"], dtype=float)
+    losses = np.asarray(quick_fit(problem, heldout_points=3).history["heldout_loss"], dtype=float)
     assert len(np.unique(losses[~np.isnan(losses)])) == 3
     assert np.isfinite(losses[-1])
 
@@ -121,10 +121,10 @@ def test_success_and_cost_to_target(problem):
     assert row["status"] == "converged"
     assert row["success_loss"]
     assert row["success_density"]
-    first = result.history[result.history["best_loss_mV2"] <= 1e-3].iloc[0]
+    first = result.history[result.history["best_loss"] <= 1e-3].iloc[0]
     assert row["gradients_to_target"] == first["gradients"]
     assert row["wall_s_to_target"] == first["wall_s"] <= row["wall_s"]
-    assert study.loss_target_mV2(config, replace(problem, noise_mV=0.5)) == 1.0
+    assert study.loss_target(config, replace(problem, noise_mV=0.5)) == 1.0
     rows = pd.DataFrame(study.density_rows(problem, result))
     assert list(rows["channel"]) == ["Na", "Na", "K", "K"]
     np.testing.assert_array_equal(rows["true_S_cm2"], problem.truth)
@@ -190,7 +190,7 @@ def test_numbers_without_a_dot_are_numbers(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text(yaml.safe_dump(toy_config()).replace("1.0e-07", "1e-7"))
     assert "1e-7" in path.read_text()
-    assert load_config(path)["stop_loss_mV2"] == 1e-7
+    assert load_config(path)["stop_loss"] == 1e-7
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_target_ends_the_run_after_recording():
     unit = np.log(problem.truth / 0.3) / np.log(10)
     with pytest.raises(TargetReached):
         meter.loss(problem, unit[None])
-    assert meter.rows[-1]["best_loss_mV2"] < 1e-6
+    assert meter.rows[-1]["best_loss"] < 1e-6
     assert meter.simulations == 3
 
 

@@ -51,7 +51,7 @@ def test_stops_at_its_budget_to_the_letter(name, budget):
 @pytest.mark.parametrize("name", ALL)
 def test_same_seed_same_run(name):
     rows = [drive(name, 900, seed)[1].rows for seed in (4, 4, 5)]
-    losses = [[row["loss_mV2"] for row in run] for run in rows]
+    losses = [[row["loss"] for row in run] for run in rows]
     assert losses[0] == losses[1]
     assert losses[0] != losses[2]
 
@@ -109,7 +109,7 @@ def test_elitism_never_loses_the_best():
     _, meter, problem = drive("genetic", 3000, population=10, elite=2)
     assert problem.calls[0] == 10
     assert set(problem.calls[1:-1]) == {8}
-    assert meter.best_loss == min(row["loss_mV2"] for row in meter.rows)
+    assert meter.best_loss == min(row["loss"] for row in meter.rows)
 
 
 def test_the_published_adam_takes_raw_steps():
@@ -124,7 +124,7 @@ def test_the_published_adam_takes_raw_steps():
 @pytest.mark.parametrize("name", ALL)
 def test_recovers_the_densities_of_a_neuron(name):
     problem = toy_problem()
-    result = fit(problem, name, seed=1, budget_equivalents=6000, gradient_weight=2.5, stop_loss_mV2=1e-3)
+    result = fit(problem, name, seed=1, budget_equivalents=6000, gradient_weight=2.5, stop_loss=1e-3)
     errors = problem.density_errors(result.best_densities)
     if name in ("lbfgs", "cma_es"):
         assert result.status == Status.converged, result.message
@@ -132,7 +132,7 @@ def test_recovers_the_densities_of_a_neuron(name):
     else:
         assert errors["density_error_median_rel"] < 0.1, result.best_loss
     assert result.best_loss < {"genetic": 10, "ibea": 20, "adam": 0.5}.get(name, 1e-3)
-    assert np.isfinite(result.totals["heldout_loss_mV2"])
+    assert np.isfinite(result.totals["heldout_loss"])
 
 
 @pytest.mark.parametrize(

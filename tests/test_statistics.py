@@ -11,7 +11,7 @@ def fits(costs: list[float], spent: list[float], status: str = "budget") -> pd.D
     table = pd.DataFrame(
         {
             "problem": "p", "method": "m", "seed": range(len(costs)), "n_parameters": 12, "status": status,
-            "success_loss": np.isfinite(costs), "success_density": False, "best_loss_mV2": 1.0, "heldout_loss_mV2": 2.0,
+            "success_loss": np.isfinite(costs), "success_density": False, "best_loss": 1.0, "heldout_loss": 2.0,
         }
     )  # fmt: skip
     for axis, column in COST_COLUMNS.items():

@@ -135,7 +135,7 @@ class _Progress:
 def _summarise(console, config: dict, problem: Problem, result: Result) -> None:
     from rich.table import Table
 
-    from gradevo.study import loss_target_mV2, summary_row
+    from gradevo.study import loss_target, summary_row
 
     row = summary_row(config, problem, result)
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -143,8 +143,8 @@ def _summarise(console, config: dict, problem: Problem, result: Result) -> None:
     table.add_column()
     table.add_row("status", f"{row['status']}: {row['message']}")
     verdict = "reached" if row["success_loss"] else "not reached"
-    table.add_row("best loss", f"{row['best_loss_mV2']:.3g} mV2 (target {loss_target_mV2(config, problem):.3g}: {verdict})")
-    table.add_row("held-out loss", f"{row['heldout_loss_mV2']:.3g} mV2")
+    table.add_row("best loss", f"{row['best_loss']:.3g} mV2 (target {loss_target(config, problem):.3g}: {verdict})")
+    table.add_row("held-out loss", f"{row['heldout_loss']:.3g} mV2")
     table.add_row(
         "density error",
         f"largest {row['density_error_max_rel']:.2%}, median {row['density_error_median_rel']:.2%} of the truth",

@@ -24,7 +24,7 @@ def fit(
     budget_equivalents: float,
     gradient_weight: float,
     settings: Mapping[str, Any] | None = None,
-    stop_loss_mV2: float | None = None,
+    stop_loss: float | None = None,
     wall_limit_s: float | None = None,
     study: str = "",
     heldout_points: int = 40,
@@ -35,7 +35,7 @@ def fit(
     Parameters
     ----------
     seed : of everything random in the method; the starting points depend on it alone
-    budget_equivalents, gradient_weight, stop_loss_mV2, wall_limit_s, on_event : see `Meter`
+    budget_equivalents, gradient_weight, stop_loss, wall_limit_s, on_event : see `Meter`
     settings : the method's settings ("preset" names a ready set)
     heldout_points : of the successive best fits, how many at most are judged on held-out stimuli
 
@@ -52,14 +52,14 @@ def fit(
     limits = {
         "budget_equivalents": budget_equivalents,
         "gradient_weight": gradient_weight,
-        "stop_loss_mV2": stop_loss_mV2,
+        "stop_loss": stop_loss,
         "wall_limit_s": wall_limit_s,
     }
     meter = Meter(
         budget_equivalents,
         gradient_weight,
         problem.n_simulations,
-        stop_loss=stop_loss_mV2,
+        stop_loss=stop_loss,
         wall_limit_s=wall_limit_s,
         on_event=on_event,
         compile_clock=cpu.compile_seconds,
@@ -138,11 +138,11 @@ def _score(problem: Problem, meter: Meter, labels: dict[str, Any], heldout_point
         events = np.array([event for event, _ in meter.improvements])
         source = np.searchsorted(events, history["event"].to_numpy(), side="right") - 1
         table = pd.DataFrame([*errors, nothing])  # the last row serves -1
-        table["heldout_loss_mV2"] = [*heldout, np.nan]
+        table["heldout_loss"] = [*heldout, np.nan]
         history[table.columns] = table.iloc[source].to_numpy()
     final = {
-        "best_loss_mV2": meter.best_loss,
-        "heldout_loss_mV2": float(heldout[-1]) if len(heldout) else float("nan"),
+        "best_loss": meter.best_loss,
+        "heldout_loss": float(heldout[-1]) if len(heldout) else float("nan"),
         **(errors[-1] if errors else nothing),
     }
     return history, final

@@ -222,8 +222,8 @@ class Meter:
                 "simulation_equivalents": self.simulation_equivalents,
                 "wall_s": wall_s,
                 "cpu_s": cpu_s,
-                "loss_mV2": batch_best,
-                "best_loss_mV2": self.best_loss,
+                "loss": batch_best,
+                "best_loss": self.best_loss,
             }
         )
         if self._on_event is not None:

@@ -17,6 +17,7 @@ _PACKAGE = Path(__file__).parent
 _SIMULATION_SOURCES = (
     "units.py", "channels", "morphology.py", "neuron.py", "densities.py", "stimulus.py", "protocol.py", "simulate.py",
     "kernels", "losses.py", "transforms.py", "problem.py", "meter.py", "fit.py",
+    "methods/randomness.py",
 )  # fmt: skip
 
 _LIBRARIES = ("gradevo", "torch", "numpy", "scipy", "numba", "sympy", "deap", "cma", "bluepyopt")

@@ -49,8 +49,8 @@ def readable_table(
             str(row["n_parameters"]),
             f"{row['success_loss']}/{row['fits']}",
             f"{row['success_density']}/{row['fits']}",
-            _loss(row["median_best_loss_mV2"]),
-            _loss(row["median_heldout_loss_mV2"]),
+            _loss(row["median_best_loss"]),
+            _loss(row["median_heldout_loss"]),
             _count(row["median_simulations_to_target"]),
             _count(row["median_gradients_to_target"]),
             _count(row["median_simulation_equivalents_to_target"]),
@@ -72,7 +72,7 @@ def failed_fits(summary: pd.DataFrame) -> list[str]:
 
 def _explanation(success: dict[str, Any]) -> list[str]:
     return [
-        f"Loss success: at most {success['loss_mV2']:g} mV² (noisy targets: {success['noise_factor']:g} x the noise variance).",
+        f"Loss success: at most {success['loss']:g} mV² (noisy targets: {success['noise_factor']:g} x the noise variance).",
         f"Density success: largest relative error at most {100 * success['density_rel']:g} %.",
         "Simulations to wall time: median cost until loss success; - where half of the fits or more missed it.",
     ]

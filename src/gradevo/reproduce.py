@@ -247,7 +247,7 @@ def reproduce_jones2024(
     if not np.isfinite(result.best_densities).all():
         raise ValueError(f"{method} on {condition.path} ended as {result.status}: {result.message}")
     final = path[-1] if adam else result.best_densities / MS_PER_CM2_TO_S_PER_CM2
-    losses = result.history["loss_mV2"]
+    losses = result.history["loss"]
     report = _compare(condition, difference, np.array(path[1:]) if adam else None, final)
     report |= {
         "method": method,

@@ -47,7 +47,7 @@ def history_columns(channels: tuple[str, ...]) -> list[str]:
     return [
         "study", "problem", "method", "seed", "event",
         "simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s",
-        "loss_mV2", "best_loss_mV2", "heldout_loss_mV2",
+        "loss", "best_loss", "heldout_loss",
         *(f"density_error_{channel}_mean_abs_S_cm2" for channel in channels),
         "density_error_median_rel", "density_error_max_rel",
     ]  # fmt: skip
@@ -60,7 +60,7 @@ def write_result(result: Result, parquet: str | Path, json_path: str | Path | No
     document = {
         "status": str(result.status),
         "message": result.message,
-        "best_loss_mV2": _plain(result.best_loss),
+        "best_loss": _plain(result.best_loss),
         "best_densities_S_cm2": _plain(result.best_densities),
         "totals": _plain(result.totals),
         "metadata": _plain(result.metadata),
@@ -74,7 +74,7 @@ def read_result(parquet: str | Path, json_path: str | Path | None = None) -> Res
     parquet = Path(parquet)
     json_path = Path(json_path) if json_path is not None else parquet.with_suffix(".json")
     document = json.loads(json_path.read_text())
-    best_loss = document["best_loss_mV2"]
+    best_loss = document["best_loss"]
     densities = [np.nan if value is None else value for value in document["best_densities_S_cm2"]]
     return Result(
         best_densities=np.array(densities, dtype=float),

@@ -19,8 +19,8 @@ COST_COLUMNS = {
 def cell_statistics(summary: pd.DataFrame) -> pd.DataFrame:
     """A row per problem and method, in their order of appearance.
 
-    summary: a row per fit, with problem, method, n_parameters, status, success_loss, success_density, best_loss_mV2,
-    heldout_loss_mV2, what was spent (the keys of COST_COLUMNS) and what the target cost (its values).
+    summary: a row per fit, with problem, method, n_parameters, status, success_loss, success_density, best_loss,
+    heldout_loss, what was spent (the keys of COST_COLUMNS) and what the target cost (its values).
 
     Columns: fits, errors (fits with status error), success_loss and success_density (counts), the medians of the final
     losses, and per axis
@@ -38,8 +38,8 @@ def cell_statistics(summary: pd.DataFrame) -> pd.DataFrame:
             "errors": np.count_nonzero(cell["status"] == "error"),
             "success_loss": np.count_nonzero(cell["success_loss"]),
             "success_density": np.count_nonzero(cell["success_density"]),
-            "median_best_loss_mV2": finite_median(cell["best_loss_mV2"].to_numpy(float)),
-            "median_heldout_loss_mV2": finite_median(cell["heldout_loss_mV2"].to_numpy(float)),
+            "median_best_loss": finite_median(cell["best_loss"].to_numpy(float)),
+            "median_heldout_loss": finite_median(cell["heldout_loss"].to_numpy(float)),
         }
         for axis, column in COST_COLUMNS.items():
             cost = cell[column].to_numpy(float)

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradevo import morphology
 from gradevo.channels import CHANNEL_SETS
-from gradevo.config import Config, check_config, load_config
+from gradevo.config import Config
 from gradevo.densities import DENSITIES
 from gradevo.fit import fit
 from gradevo.meter import Meter
@@ -23,24 +23,7 @@ from gradevo.simulate import simulate_numpy
 from gradevo.stimulus import Stimulus, random_steps, steps
 from gradevo.units import UA_PER_CM2_UM2_TO_NA
 
-__all__ = [
-    "check_config", "density_rows", "load_config", "make_neuron", "make_problem", "make_targets", "method_names",
-    "neuron_arrays", "neuron_names", "problem_names", "read_arrays", "run_fit", "summary_row", "write_arrays",
-]  # fmt: skip
-
 DEFAULT_BOUNDS = (0.3, 3.0)
-
-
-def neuron_names(config: Config) -> list[str]:
-    return list(config["neurons"])
-
-
-def problem_names(config: Config) -> list[str]:
-    return list(config["problems"])
-
-
-def method_names(config: Config) -> list[str]:
-    return list(config["methods"])
 
 
 def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
@@ -162,17 +145,17 @@ def run_fit(config: Config, problem: Problem, method: str, seed: int, on_event: 
         budget_equivalents=declared.get("budget_equivalents", config["budget_equivalents"]),
         gradient_weight=config["gradient_weight"],
         settings=config["methods"].get(method, {}),
-        stop_loss_mV2=config.get("stop_loss_mV2"),
+        stop_loss=config.get("stop_loss"),
         wall_limit_s=config.get("wall_limit_s"),
         study=config["study"],
         on_event=on_event,
     )
 
 
-def loss_target_mV2(config: Config, problem: Problem) -> float:
+def loss_target(config: Config, problem: Problem) -> float:
     """What counts as success in the loss: a multiple of the noise variance, or a fixed small value without noise."""
     success = config["success"]
-    return success["noise_factor"] * problem.noise_mV**2 if problem.noise_mV > 0 else success["loss_mV2"]
+    return success["noise_factor"] * problem.noise_mV**2 if problem.noise_mV > 0 else success["loss"]
 
 
 def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, Any]:
@@ -181,17 +164,17 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     What was spent and reached, success in the loss and in the densities, and the first cost on each axis at which the
     loss target was met (NaN when it was not).
     """
-    target = loss_target_mV2(config, problem)
+    target = loss_target(config, problem)
     totals = result.totals
     row = {key: totals[key] for key in ("problem", "method", "seed", "n_parameters")}
     row |= {"status": str(result.status), "message": result.message}
     row |= {key: totals[key] for key in ("simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s", "compile_s")}
-    row |= {"best_loss_mV2": result.best_loss, "heldout_loss_mV2": totals["heldout_loss_mV2"]}
+    row |= {"best_loss": result.best_loss, "heldout_loss": totals["heldout_loss"]}
     row |= {key: value for key, value in totals.items() if key.startswith("density_error_")}
     worst = totals["density_error_max_rel"]
     row["success_loss"] = bool(result.best_loss <= target)
     row["success_density"] = bool(worst <= config["success"]["density_rel"])
-    reached = result.history.loc[result.history["best_loss_mV2"] <= target]
+    reached = result.history.loc[result.history["best_loss"] <= target]
     for axis in ("simulations", "gradients", "simulation_equivalents", "wall_s"):
         row[f"{axis}_to_target"] = float(reached[axis].iloc[0]) if len(reached) else float("nan")
     return row

@@ -18,9 +18,9 @@ CONFIG = {
     "study": "tiny",
     "gradient_weight": 2.5,
     "budget_equivalents": 300,
-    "stop_loss_mV2": 1e-8,
+    "stop_loss": 1e-8,
     "seeds": [0, 1],
-    "success": {"loss_mV2": 1e-3, "noise_factor": 4, "density_rel": 0.01},
+    "success": {"loss": 1e-3, "noise_factor": 4, "density_rel": 0.01},
     "neurons": {
         "pair": {
             "morphology": {"kind": "chain", "compartments": 2, "coupling_S_cm2": 0.5e-3},

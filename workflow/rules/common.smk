@@ -3,6 +3,7 @@ from pathlib import Path
 
 from gradevo.provenance import source_files
 from gradevo.config import check_config
+from gradevo.methods import get_method
 
 config = check_config(config)
 

@@ -21,13 +21,15 @@ rule fit:
     params:
         # not read by the script: a change in them makes these fits again, and no others
         problem=lambda wildcards: config["problems"][wildcards.problem],
-        settings=lambda wildcards: config["methods"][wildcards.method],
+        settings=lambda wildcards: get_method(wildcards.method).settings(
+            config["methods"][wildcards.method]
+        ),
         limits={
             key: config.get(key)
             for key in (
                 "gradient_weight",
                 "budget_equivalents",
-                "stop_loss_mV2",
+                "stop_loss",
                 "wall_limit_s",
             )
         },

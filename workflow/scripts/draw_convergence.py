@@ -6,6 +6,6 @@ import pandas as pd
 from gradevo.figures.convergence import convergence
 from gradevo.figures.style import save
 
-targets = pd.read_parquet(snakemake.input.summary).groupby("problem")["loss_target_mV2"].first().to_dict()
+targets = pd.read_parquet(snakemake.input.summary).groupby("problem")["loss_target"].first().to_dict()
 with matplotlib.rc_context(fname=snakemake.input.style):
     save(convergence(pd.read_parquet(snakemake.input.histories), targets), snakemake.output)

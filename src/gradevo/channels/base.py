@@ -1,6 +1,6 @@
 """Channels as symbolic declarations. Every backend (torch, Numba) is generated from these and from nothing else."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy as sp
@@ -50,9 +50,30 @@ class softplus(Primitive):
         return sigmoid(self.args[0])
 
 
+class above(Primitive):
+    """1 where x > floor, else 0: d at_least / dx."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sp.Integer(0)
+
+
+class at_least(Primitive):
+    """max(x, floor), for time constants that are published with a lower limit; floor is a number."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return above(*self.args)
+
+
 @dataclass(frozen=True)
 class Gate:
     """One gating variable x with dx/dt = alpha (1 - x) - beta x, or dx/dt = (steady_state - x) / time_constant.
+
+    A time constant of zero makes the gate instantaneous: x is its steady state for the voltage at the start of the step, as
+    NEURON's mechanisms that assign it in their state block do. Such a gate is first order in the step.
 
     Args:
         name: symbol of the gate, such as ``m``.
@@ -81,6 +102,10 @@ class Gate:
             raise ValueError(f"gate {self.name!r}: power {self.power} is below 1")
 
     @property
+    def instantaneous(self) -> bool:
+        return self.time_constant is not None and self.time_constant == 0
+
+    @property
     def infinity(self) -> sp.Expr:
         """Steady state as an expression in V."""
         if self.steady_state is not None:
@@ -91,7 +116,7 @@ class Gate:
 
     @property
     def rate(self) -> sp.Expr:
-        """1 / time constant, 1/ms, as an expression in V."""
+        """1 / time constant, 1/ms, as an expression in V; not defined for an instantaneous gate."""
         if self.time_constant is not None:
             return 1 / self.time_constant
         assert self.alpha is not None
@@ -162,6 +187,24 @@ class ChannelSet:
         return [float(evaluate(g.infinity, v)) for g in self.gates]
 
 
+def combine(name: str, membrane: ChannelSet, *others: ChannelSet) -> ChannelSet:
+    """The channels of several sets in one membrane: capacitance, initial state and leak are the first set's, and of the
+    others come all channels but their leaks. Free are the channels that are free in their own sets.
+
+    Raises:
+        ValueError: if two sets declare a channel of the same name.
+    """
+    added = [c for s in others for c in s.channels if c.gates]
+    sources = "; ".join([membrane.source, *(s.source for s in others)])
+    return replace(
+        membrane,
+        name=name,
+        channels=(*membrane.channels, *added),
+        free=(*membrane.free, *(f for s in others for f in s.free if f in {c.name for c in added})),
+        source=sources,
+    )
+
+
 def evaluate(expression: sp.Expr, voltage_mV: float) -> sp.Expr:
     """A declared expression at one voltage, in high precision (for initial values and documentation)."""
     x = sp.Dummy("x")
@@ -170,5 +213,6 @@ def evaluate(expression: sp.Expr, voltage_mV: float) -> sp.Expr:
         expression.replace(linoid, linoid_form)
         .replace(softplus, lambda a: sp.log(1 + sp.exp(a)))
         .replace(sigmoid, lambda a: 1 / (1 + sp.exp(-a)))
+        .replace(at_least, sp.Max)
     )
     return sp.N(written_out.subs(V, sp.Float(voltage_mV, 30)), 17)

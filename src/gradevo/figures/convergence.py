@@ -18,7 +18,7 @@ GRID_POINTS = 200
 def convergence(histories: pd.DataFrame, target_mV2: dict[str, float] | None = None) -> Figure:
     """Median over seeds (line) and their full range (band) of the best loss so far.
 
-    histories: rows of all fits, with problem, method, seed, best_loss_mV2 (mV2), simulation_equivalents and wall_s.
+    histories: rows of all fits, with problem, method, seed, best_loss (mV2), simulation_equivalents and wall_s.
     target_mV2: per problem, the loss that counts as success; a dotted line.
     A fit that ended keeps its last loss until the last of the method's seeds has ended. Rows without a finite loss are
     left out.
@@ -68,7 +68,7 @@ def median_and_range(runs: list[tuple[np.ndarray, np.ndarray]], points: int = GR
 def _draw(ax: Axes, history: pd.DataFrame, axis: str, look: Look) -> None:
     runs = []
     for _, run in history.sort_values("event").groupby("seed"):
-        spent, loss = run[axis].to_numpy(float), run["best_loss_mV2"].to_numpy(float)
+        spent, loss = run[axis].to_numpy(float), run["best_loss"].to_numpy(float)
         usable = np.isfinite(loss) & (loss > 0) & (spent > 0)
         if usable.any():
             runs.append((spent[usable], loss[usable]))

@@ -81,6 +81,9 @@ def _gate_lines(gate: Gate, index: int, with_slopes: bool, indent: str) -> list[
             ]
         return lines
     assert gate.time_constant is not None
+    if gate.instantaneous:
+        wanted = {f"inf_{i}": gate.infinity} | ({f"dinf_{i}": sp.diff(gate.infinity, V)} if with_slopes else {})
+        return _assignments(wanted, f"t{i}", indent)
     wanted = {f"inf_{i}": gate.infinity, f"tau_{i}": gate.time_constant}
     if with_slopes:
         wanted |= {f"dinf_{i}": sp.diff(gate.infinity, V), f"dtau_{i}": sp.diff(gate.time_constant, V)}
@@ -117,7 +120,8 @@ def channel_source(channels: ChannelSet) -> str:
     for i, gate in enumerate(channels.gates):
         lines += ["    for lane in range(lanes):", f"{at_lane}V = volts[lane]"]
         lines += _gate_lines(gate, i, False, at_lane)
-        lines += [f"{at_lane}new_{i}[lane] = old_{i}[lane] + (inf_{i} - old_{i}[lane]) * (1.0 - exp(-h * rate_{i}))"]
+        moved = f"old_{i}[lane] + (inf_{i} - old_{i}[lane]) * (1.0 - exp(-h * rate_{i}))"
+        lines.append(f"{at_lane}new_{i}[lane] = {f'inf_{i}' if gate.instantaneous else moved}")
     lines += ["    return", ""]
 
     # 2: diagonal and right-hand side
@@ -161,6 +165,9 @@ def channel_source(channels: ChannelSet) -> str:
     for i, gate in enumerate(channels.gates):
         lines += ["    for lane in range(lanes):", f"{at_lane}V = volts[lane]"]
         lines += _gate_lines(gate, i, True, at_lane)
+        if gate.instantaneous:
+            lines += [f"{at_lane}volts_bar[lane] += bar_{i}[lane] * dinf_{i}", f"{at_lane}bar_{i}[lane] = 0.0"]
+            continue
         lines += [
             f"{at_lane}kept = exp(-h * rate_{i})",
             f"{at_lane}toward = inf_{i} - old_{i}[lane]",
@@ -196,10 +203,16 @@ def kernel_module(channels: ChannelSet) -> ModuleType:
     folder = cache_folder() / "kernels"
     path = folder / f"{name}.py"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as aside:
-            aside.write(source)
-        os.replace(aside.name, path)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as aside:
+                aside.write(source)
+            os.replace(aside.name, path)
+        except OSError as error:
+            raise OSError(
+                f"cannot write compiled kernels to {folder} ({error.strerror}); "
+                "set GRADEVO_CACHE to a folder that can be written and has space"
+            ) from None
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

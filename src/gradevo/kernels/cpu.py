@@ -6,11 +6,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from types import ModuleType
 
 import numpy as np
 
-from gradevo.channels.base import ChannelSet
 from gradevo.kernels.codegen import kernel_module
 from gradevo.kernels.elimination import Elimination, plan_elimination
 from gradevo.neuron import Neuron
@@ -141,14 +139,6 @@ def _release(array: np.ndarray) -> None:
     del _spare[:-_SPARE_BUFFERS]
 
 
-def _kernel(channels: ChannelSet) -> ModuleType:
-    global _compile_seconds
-    begin = time.perf_counter()
-    module = kernel_module(channels)
-    _compile_seconds += time.perf_counter() - begin
-    return module
-
-
 def _in_threads(threads: int, n_blocks: int, call) -> None:
     """Calls call(first_block, end_block) on contiguous shares of the blocks."""
     shares = min(threads, n_blocks)
@@ -190,7 +180,7 @@ def forward(plan: Plan, densities: np.ndarray, keep: bool, threads: int | None =
     if np.isnan(densities).any():
         where = tuple(int(i) for i in np.argwhere(np.isnan(densities))[0])
         raise ValueError(f"densities{list(where)} (candidate, channel, compartment) is NaN; it must be a number in S/cm2")
-    module = _kernel(plan.neuron.channels)
+    module = kernel_module(plan.neuron.channels)
     protocol = plan.protocol
     threads = available_threads() if threads is None else threads
     n_population, n_channels, n = densities.shape
@@ -239,7 +229,7 @@ def adjoint(run: Run, voltage_gradients: np.ndarray) -> np.ndarray:
     """dL/d densities [population, channels, compartments] (1 / (S/cm2)) from dL/d voltages [population, stimuli, samples,
     sites] (1/mV). A diverged simulation contributes nothing."""
     plan, protocol = run.plan, run.plan.protocol
-    module = _kernel(plan.neuron.channels)
+    module = kernel_module(plan.neuron.channels)
     blocks, n, n_channels, lanes = run.densities.shape
     total = run.n_population * protocol.n_stimuli
     upstream = np.zeros((blocks * lanes, protocol.n_samples, len(protocol.recorded)))

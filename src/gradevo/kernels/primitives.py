@@ -119,3 +119,15 @@ def linoid_slope(x):
     q = 1.0 / (1.0 - e)
     # q - 1 written as e q: no cancellation for large x
     return series if near else q * (1.0 - safe * e * q)
+
+
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
+def at_least(x, floor):
+    """max(x, floor)."""
+    return x if x > floor else floor
+
+
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
+def above(x, floor):
+    """d at_least / dx: 1 where x > floor, else 0."""
+    return 1.0 if x > floor else 0.0

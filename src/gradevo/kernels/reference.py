@@ -33,6 +33,7 @@ _FUNCTIONS = {
     "exp": _exp,
     "linoid": _linoid,
     "sigmoid": torch.sigmoid,
+    "at_least": lambda x, floor: torch.clamp(x, min=floor),
     "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
 }
 
@@ -47,7 +48,7 @@ def simulate_reference(neuron: Neuron, densities: Tensor, protocol: Protocol) ->
     neuron.check_densities(densities.detach().numpy())
     m, channels = neuron.morphology, neuron.channels
     n, nodes, theta, dt = m.n_compartments, m.n_nodes, protocol.implicitness, protocol.step_ms
-    curves = [(_as_function(g.infinity), _as_function(g.rate)) for g in channels.gates]
+    curves = [(_as_function(g.infinity), None if g.instantaneous else _as_function(g.rate)) for g in channels.gates]
 
     axial = torch.zeros(nodes, nodes, dtype=torch.float64)
     for (i, j), g in zip(m.edges.tolist(), m.conductances_uS.tolist(), strict=True):
@@ -69,7 +70,7 @@ def simulate_reference(neuron: Neuron, densities: Tensor, protocol: Protocol) ->
     for s in range(protocol.n_steps):
         h = protocol.first_gate_step_ms if s == 0 else dt
         gates = [
-            x + (infinity(voltage) - x) * (1 - _exp(-h * rate(voltage)))
+            infinity(voltage) if rate is None else x + (infinity(voltage) - x) * (1 - _exp(-h * rate(voltage)))
             for x, (infinity, rate) in zip(gates, curves, strict=True)
         ]
         total, driven = membrane(channels, conductances, gates)
