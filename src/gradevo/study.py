@@ -18,6 +18,7 @@ from gradevo.meter import Meter
 from gradevo.neuron import Neuron
 from gradevo.problem import Problem
 from gradevo.protocol import Protocol, resolve_sites
+from gradevo.regions import contiguous_regions, region_means
 from gradevo.result import Result, write_aside
 from gradevo.simulate import simulate_numpy
 from gradevo.stimulus import Stimulus, random_steps, steps
@@ -41,7 +42,11 @@ def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
         }[kind](**shape)
     neuron = Neuron(name, grown, CHANNEL_SETS[declared["channels"]])
     rule = dict(declared["densities"])
-    return neuron, DENSITIES[rule.pop("kind")](neuron, **rule)
+    densities = DENSITIES[rule.pop("kind")](neuron, **rule)
+    if "regions" in declared:
+        labels = contiguous_regions(grown, declared["regions"])
+        densities = region_means(densities, labels, grown.areas_um2)[:, labels]
+    return neuron, densities
 
 
 def neuron_arrays(config: Config, name: str) -> dict[str, np.ndarray]:
