@@ -42,7 +42,7 @@ def test_loss_is_the_mean_of_the_objectives(problem):
 def test_published_loss_is_the_mean_over_all_compartments(problem):
     one = toy_problem(recorded=[0])
     thetas = one.sample_initial(np.random.default_rng(0), 2)
-    np.testing.assert_allclose(replace(one, loss_name="published_mse").loss(thetas), one.loss(thetas) / 2, rtol=1e-14)
+    np.testing.assert_allclose(replace(one, loss_declared="published_mse").loss(thetas), one.loss(thetas) / 2, rtol=1e-14)
 
 
 def test_a_population_in_chunks_is_the_same_to_the_bit(problem, monkeypatch):
@@ -107,7 +107,7 @@ def holes(target: np.ndarray) -> np.ndarray:
         (lambda p: {"free": ("Na", "Ca")}, "free channel 'Ca' is not in neuron 'two'; it has Na, K, leak"),
         (lambda p: {"noise_mV": -1.0}, "noise_mV is -1.0"),
         (lambda p: {"transform": "sqrt"}, "unknown view 'sqrt'"),
-        (lambda p: {"loss_name": "mae"}, "unknown loss 'mae'"),
+        (lambda p: {"loss_declared": "mae"}, "unknown loss 'mae'"),
     ],
 )
 def test_bad_input_is_named(problem, change, message):

@@ -117,7 +117,7 @@ class _Progress:
 
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-            TextColumn("best {task.fields[best]} mV2"), TimeElapsedColumn(), console=console,
+            TextColumn("best {task.fields[best]}"), TimeElapsedColumn(), console=console,
         )  # fmt: skip
         self._task = self._bar.add_task(title, total=budget, best="-")
 
@@ -135,6 +135,7 @@ class _Progress:
 def _summarise(console, config: dict, problem: Problem, result: Result) -> None:
     from rich.table import Table
 
+    from gradevo.losses import LOSS_UNITS
     from gradevo.study import loss_target, summary_row
 
     row = summary_row(config, problem, result)
@@ -142,9 +143,10 @@ def _summarise(console, config: dict, problem: Problem, result: Result) -> None:
     table.add_column(style="bold")
     table.add_column()
     table.add_row("status", f"{row['status']}: {row['message']}")
+    unit = LOSS_UNITS[problem.loss_function.name]
     verdict = "reached" if row["success_loss"] else "not reached"
-    table.add_row("best loss", f"{row['best_loss']:.3g} mV2 (target {loss_target(config, problem):.3g}: {verdict})")
-    table.add_row("held-out loss", f"{row['heldout_loss']:.3g} mV2")
+    table.add_row("best loss", f"{row['best_loss']:.3g} {unit} (target {loss_target(config, problem):.3g}: {verdict})")
+    table.add_row("held-out loss", f"{row['heldout_loss']:.3g} {unit}")
     table.add_row(
         "density error",
         f"largest {row['density_error_max_rel']:.2%}, median {row['density_error_median_rel']:.2%} of the truth",

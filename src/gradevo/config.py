@@ -11,6 +11,7 @@ import jsonschema
 import yaml
 from jsonschema.exceptions import ValidationError, best_match
 
+from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.methods import get_method
 
 Config = dict[str, Any]
@@ -51,15 +52,42 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
         low, high = problem.get("bounds", (0, 1))
         if low >= high:
             raise ValueError(f"problems.{name}.bounds cross: {low} >= {high}; give [low, high]")
-        stimuli = problem["stimuli"]
-        if stimuli["kind"] == "random_steps" and stimuli["low_uA_cm2"] > stimuli["high_uA_cm2"]:
-            raise ValueError(f"problems.{name}.stimuli: low_uA_cm2 is above high_uA_cm2; swap them")
+        _check_experiment(f"problems.{name}", problem)
     for name, settings in checked["methods"].items():
         try:
             get_method(name).settings(settings)
         except ValueError as error:
             raise ValueError(f"methods.{name}: {error}") from None
     return checked
+
+
+def heldout_stimuli(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """A problem's held-out stimuli in full: `heldout` where it names its kind, or else the fitted ones with another count and
+    seed.
+    """
+    heldout = problem["heldout"]
+    return dict(heldout) if "kind" in heldout else problem["stimuli"] | heldout
+
+
+def _check_experiment(place: str, problem: Mapping[str, Any]) -> None:
+    """Raises ValueError for currents that cross, held-out stimuli that are the fitted ones, or a loss without a target."""
+    stimuli = problem["stimuli"]
+    declared = {"stimuli": stimuli}
+    if "heldout" in problem:
+        if "kind" not in problem["heldout"] and stimuli["kind"] == "steps":
+            raise ValueError(f"{place}.heldout: 'steps' are not drawn at random; name a kind of stimuli to hold out")
+        declared["heldout"] = heldout_stimuli(problem)
+        if declared["heldout"] | {"count": 0} == stimuli | {"count": 0}:
+            raise ValueError(f"{place}.heldout has the seed of the fitted stimuli; choose another")
+    for key, currents in declared.items():
+        if currents.get("low_uA_cm2", 0) > currents.get("high_uA_cm2", float("inf")):
+            raise ValueError(f"{place}.{key}: low_uA_cm2 is above high_uA_cm2; swap them")
+    loss, _ = loss_spec(problem.get("loss", "mse"))
+    if LOSS_UNITS[loss] != "mV2" and "loss_target" not in problem:
+        raise ValueError(
+            f"{place}.loss is {loss!r}, which is not in mV2 (its unit: {LOSS_UNITS[loss]}): the study's success.loss does not "
+            "apply; give the problem a loss_target"
+        )
 
 
 def find_schema(schema: str | Path | None = None) -> Path:

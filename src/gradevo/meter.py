@@ -48,7 +48,7 @@ class Meter:
     budget_equivalents : the budget in simulation-equivalents
     gradient_weight : what one gradient weighs in simulations, forward pass included
     n_simulations : simulations per candidate (the number of stimuli)
-    stop_loss : mV2, the run ends as soon as a loss is at or below it
+    stop_loss : the run ends as soon as a loss is at or below it
     wall_limit_s : hard stop, looked at before each batch
     on_event : called with the meter after each batch, off the clock
     compile_clock : returns the seconds spent compiling so far in this process; they are kept apart from the wall clock
@@ -158,21 +158,21 @@ class Meter:
     # -- the three questions a method may ask
 
     def loss(self, problem: Problem, thetas: np.ndarray) -> np.ndarray:
-        """[K, P] -> losses [K] mV2, inf where the simulation diverged. Raises RunEnded."""
+        """[K, P] -> losses [K], inf where the simulation diverged. Raises RunEnded."""
         thetas, cut = self._admit(problem, thetas, gradient=False)
         losses = problem.loss(thetas)
         self._record(problem, thetas, losses, cut, gradient=False)
         return losses
 
     def objectives(self, problem: Problem, thetas: np.ndarray) -> np.ndarray:
-        """[K, P] -> a term per stimulus [K, n_stimuli] mV2; their mean is the loss. Raises RunEnded."""
+        """[K, P] -> a term per stimulus [K, n_stimuli]; their mean is the loss. Raises RunEnded."""
         thetas, cut = self._admit(problem, thetas, gradient=False)
         terms = problem.objectives(thetas)
         self._record(problem, thetas, terms.mean(axis=1), cut, gradient=False)
         return terms
 
     def loss_and_gradient(self, problem: Problem, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """[K, P] -> losses [K] mV2 and d loss / d theta [K, P]. Raises RunEnded."""
+        """[K, P] -> losses [K] and d loss / d theta [K, P]. Raises RunEnded."""
         thetas, cut = self._admit(problem, thetas, gradient=True)
         losses, gradients = problem.loss_and_gradient(thetas)
         self._record(problem, thetas, losses, cut, gradient=True)
@@ -230,7 +230,7 @@ class Meter:
             with self.off_the_clock():
                 self._on_event(self)
         if self.stop_loss is not None and self.best_loss <= self.stop_loss:
-            raise TargetReached(f"loss {self.best_loss:.3g} mV2 reached the target of {self.stop_loss:g} mV2")
+            raise TargetReached(f"loss {self.best_loss:.3g} reached the target of {self.stop_loss:g}")
         if cut:
             raise BudgetExhausted(self._budget_message())
 

@@ -6,17 +6,19 @@ free channel c in compartment i.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from gradevo.kernels import cpu
-from gradevo.losses import loss_terms
+from gradevo.losses import Loss, Recorded, make_loss
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
 from gradevo.simulate import simulate, simulate_numpy
+from gradevo.stimulus import first_shared
 from gradevo.transforms import Transform, check_bounds
 
 # Random starts are drawn from the middle of the box: this share of it, on the log scale of transforms.py.
@@ -42,7 +44,7 @@ class Problem:
     start : [P] S/cm2 or None; the first of the initial candidates
     transform : the view that thetas are in (transforms.VIEWS)
     heldout : (Protocol, target) on which a fit is judged but not fitted, or None
-    loss_name : one of losses.LOSSES
+    loss_declared : one of losses.LOSSES, or a mapping with its name as `kind` and its settings
 
     Raises
     ------
@@ -61,7 +63,7 @@ class Problem:
     start: np.ndarray | None = None
     transform: str = "logit"
     heldout: tuple[Protocol, np.ndarray] | None = None
-    loss_name: str = "mse"
+    loss_declared: str | Mapping[str, Any] = "mse"
 
     def __post_init__(self) -> None:
         for channel in self.free:
@@ -89,7 +91,9 @@ class Problem:
             protocol, target = self.heldout
             protocol.validate(self.neuron)
             object.__setattr__(self, "heldout", (protocol, _checked_trace("heldout target", target, protocol)))
-        loss_terms(self.loss_name, 1, 1)
+            _check_unseen(self.protocol, protocol)
+        for loss, (_, target) in zip(self._losses, self._recordings, strict=True):
+            loss.terms(target, target)  # a target that the loss cannot compare with is refused now
         Transform(self.transform, self.low, self.high)
 
     @property
@@ -149,24 +153,24 @@ class Problem:
         return full
 
     def loss(self, thetas: np.ndarray) -> np.ndarray:
-        """Losses [K] mV2 of thetas [K, P]; inf where a simulation diverged."""
+        """Losses [K] of thetas [K, P]; inf where a simulation diverged."""
         return self.objectives(thetas).mean(axis=1)
 
     def objectives(self, thetas: np.ndarray) -> np.ndarray:
-        """The loss as a term per stimulus [K, n_stimuli] mV2; inf for a stimulus under which it diverged."""
+        """The loss as a term per stimulus [K, n_stimuli]; inf for a stimulus under which it diverged."""
         thetas = self._batch(thetas)
         return self._terms(self.densities(thetas))
 
     def loss_and_gradient(self, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Losses [K] mV2 and d loss / d theta [K, P]. A diverged candidate has loss inf and gradient zero."""
+        """Losses [K] and d loss / d theta [K, P]. A diverged candidate has loss inf and gradient zero."""
         import torch
 
         thetas = self._batch(thetas)
         losses = np.empty(len(thetas))
         gradients = np.zeros(thetas.shape)
-        terms_of = self._loss_terms(self.protocol)
+        terms_of = self.loss_function.terms
         target = torch.from_numpy(self.target)
-        for rows in _chunks(len(thetas), self.neuron, self.protocol, gradient=True):
+        for rows in _chunks(len(thetas), self.neuron, self.protocol, self.loss_function, gradient=True):
             densities = torch.from_numpy(self.full_densities(self.densities(thetas[rows]))).requires_grad_()
             voltages = simulate(self.neuron, densities, self._plans[0])
             # NumPy's sums, unlike torch's, do not depend on the batch: the same loss as `loss` gives, to the bit
@@ -182,11 +186,11 @@ class Problem:
         return losses, gradients
 
     def loss_of_densities(self, densities: np.ndarray) -> np.ndarray:
-        """Losses [K] mV2 of free densities [K, P] in S/cm2, whatever the view."""
+        """Losses [K] of free densities [K, P] in S/cm2, whatever the view."""
         return self._terms(densities).mean(axis=1)
 
     def heldout_loss(self, densities: np.ndarray) -> np.ndarray:
-        """Losses [K] mV2 of free densities [K, P] S/cm2 on the held-out stimuli; NaN where there are none."""
+        """Losses [K] of free densities [K, P] S/cm2 on the held-out stimuli; NaN where there are none."""
         if self.heldout is None:
             return np.full(len(densities), np.nan)
         return self._terms(densities, heldout=True).mean(axis=1)
@@ -204,22 +208,42 @@ class Problem:
         return errors
 
     def _terms(self, densities: np.ndarray, heldout: bool = False) -> np.ndarray:
-        """Free densities [K, P] S/cm2 -> the loss's terms [K, stimuli] mV2, chunk by chunk."""
+        """Free densities [K, P] S/cm2 -> the loss's terms [K, stimuli], chunk by chunk."""
         densities = np.asarray(densities, dtype=float)
-        protocol, target = self.heldout if heldout and self.heldout is not None else (self.protocol, self.target)
+        protocol, target = self._recordings[heldout]
+        loss = self._losses[heldout]
         terms = np.empty((len(densities), protocol.n_stimuli))
-        terms_of = self._loss_terms(protocol)
-        for rows in _chunks(len(densities), self.neuron, protocol, gradient=False):
+        for rows in _chunks(len(densities), self.neuron, protocol, loss, gradient=False):
             voltages = simulate_numpy(self.neuron, self.full_densities(densities[rows]), self._plans[heldout])
-            values = terms_of(voltages, target)
+            values = loss.terms(voltages, target)
             terms[rows] = np.where(np.isfinite(values), values, np.inf)
         return terms
 
     @cached_property
     def _plans(self) -> tuple[cpu.Plan, ...]:
         """What the kernel prepares once: for the protocol, and for the held-out one if there is one."""
-        protocols = [self.protocol] if self.heldout is None else [self.protocol, self.heldout[0]]
-        return tuple(cpu.make_plan(self.neuron, protocol) for protocol in protocols)
+        return tuple(cpu.make_plan(self.neuron, protocol) for protocol, _ in self._recordings)
+
+    @cached_property
+    def loss_function(self) -> Loss:
+        """The loss between voltages and the target: its unit, whether it is a sum of squares, and with what weights."""
+        return self._losses[0]
+
+    @cached_property
+    def _recordings(self) -> tuple[tuple[Protocol, np.ndarray], ...]:
+        """What is fitted, and what is held out if there is any."""
+        fitted = (self.protocol, self.target)
+        return (fitted,) if self.heldout is None else (fitted, self.heldout)
+
+    @cached_property
+    def _losses(self) -> tuple[Loss, ...]:
+        return tuple(
+            make_loss(
+                self.loss_declared,
+                Recorded(protocol.sample_times_ms, len(protocol.recorded), self.neuron.n_compartments),
+            )
+            for protocol, _ in self._recordings
+        )
 
     @cached_property
     def _default(self) -> np.ndarray:
@@ -228,9 +252,6 @@ class Problem:
     @cached_property
     def _free_index(self) -> list[int]:
         return [self.neuron.channel_names.index(channel) for channel in self.free]
-
-    def _loss_terms(self, protocol: Protocol):
-        return loss_terms(self.loss_name, len(protocol.recorded), self.neuron.n_compartments)
 
     def _batch(self, thetas: np.ndarray) -> np.ndarray:
         thetas = np.asarray(thetas, dtype=float)
@@ -260,9 +281,19 @@ class Problem:
             )
 
 
-def _chunks(n: int, neuron: Neuron, protocol: Protocol, gradient: bool) -> Iterator[slice]:
+def _check_unseen(fitted: Protocol, heldout: Protocol) -> None:
+    """Raises ValueError if a held-out stimulus is one of those that are fitted."""
+    if fitted.stimulated == heldout.stimulated:
+        shared = first_shared(heldout.stimulus, fitted.stimulus)
+        if shared is not None:
+            raise ValueError(
+                f"held-out stimulus {shared[0]} is the fitted stimulus {shared[1]}; take another seed, or other currents"
+            )
+
+
+def _chunks(n: int, neuron: Neuron, protocol: Protocol, loss: Loss, gradient: bool) -> Iterator[slice]:
     """Slices of a population of n whose memory stays below CHUNK_BYTES (at least one candidate each)."""
-    numbers = 4 * protocol.n_samples * len(protocol.recorded)
+    numbers = loss.numbers_per_sample * protocol.n_samples * len(protocol.recorded)
     if gradient:  # the adjoint may keep every state of every step: a voltage and, in these channel sets, three gates
         numbers += 5 * protocol.n_steps * neuron.n_compartments
     size = max(1, int(CHUNK_BYTES // (8 * numbers * protocol.n_stimuli)))

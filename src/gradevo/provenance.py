@@ -15,8 +15,8 @@ _PACKAGE = Path(__file__).parent
 
 # Everything between a density and a loss. A method's own file comes on top.
 _SIMULATION_SOURCES = (
-    "units.py", "channels", "morphology.py", "neuron.py", "densities.py", "stimulus.py", "protocol.py", "simulate.py",
-    "kernels", "losses.py", "transforms.py", "problem.py", "meter.py", "fit.py",
+    "units.py", "channels", "morphology.py", "neuron.py", "densities.py", "stimulus", "protocol.py", "simulate.py",
+    "kernels", "losses", "transforms.py", "problem.py", "meter.py", "fit.py",
     "methods/randomness.py",
 )  # fmt: skip
 

@@ -225,7 +225,7 @@ def reproduce_jones2024(
         free=neuron.channels.free,
         truth=truth,
         start=start,
-        loss_name="published_mse",
+        loss_declared="published_mse",
     )
     path: list[np.ndarray] = []
     with _progress(f"{method} on {condition.path.name}", evaluations) as advance:

@@ -28,8 +28,8 @@ class Status(StrEnum):
 class Result:
     """The outcome of one fit.
 
-    best_densities [P] S/cm2 (NaN when no finite loss was seen), best_loss mV2 (inf then), history one row per batch
-    with the columns of `history_columns`, totals a flat dict of what was spent and reached (the JSON's "totals"),
+    best_densities [P] S/cm2 (NaN when no finite loss was seen), best_loss in the loss's unit (inf then), history one row per
+    batch with the columns of `history_columns`, totals a flat dict of what was spent and reached (the JSON's "totals"),
     metadata the settings, versions and hardware.
     """
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from gradevo import morphology
 from gradevo.channels import CHANNEL_SETS
-from gradevo.config import Config
+from gradevo.config import Config, heldout_stimuli
 from gradevo.densities import DENSITIES
 from gradevo.fit import fit
+from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.meter import Meter
 from gradevo.neuron import Neuron
 from gradevo.problem import Problem
@@ -21,7 +22,7 @@ from gradevo.protocol import Protocol, resolve_sites
 from gradevo.regions import contiguous_regions, region_means
 from gradevo.result import Result, write_aside
 from gradevo.simulate import simulate_numpy
-from gradevo.stimulus import Stimulus, random_steps, steps
+from gradevo.stimulus import make_stimulus
 from gradevo.units import UA_PER_CM2_UM2_TO_NA
 
 DEFAULT_BOUNDS = (0.3, 3.0)
@@ -127,6 +128,7 @@ def make_problem(config: Config, name: str, targets: str | Path | Mapping[str, n
         noise_mV=declared.get("noise_mV", 0.0),
         truth=truth,
         heldout=None if heldout is None else (heldout, targets["heldout_mV"]),
+        loss_declared=declared.get("loss", "mse"),
     )
 
 
@@ -158,9 +160,22 @@ def run_fit(config: Config, problem: Problem, method: str, seed: int, on_event: 
 
 
 def loss_target(config: Config, problem: Problem) -> float:
-    """What counts as success in the loss: a multiple of the noise variance, or a fixed small value without noise."""
-    success = config["success"]
-    return success["noise_factor"] * problem.noise_mV**2 if problem.noise_mV > 0 else success["loss"]
+    """What counts as success in the loss, in the loss's unit: the problem's `loss_target`; or else a multiple of what the noise
+    alone makes of a mean squared error; or else, without noise, the study's small value.
+    """
+    success, declared = config["success"], config["problems"].get(problem.name, {})
+    if "loss_target" in declared:
+        return declared["loss_target"]
+    weights = problem.loss_function.weights
+    if problem.noise_mV > 0 and weights is not None:
+        return success["noise_factor"] * problem.noise_mV**2 * float(weights.sum())
+    return success["loss"]
+
+
+def loss_units(config: Config) -> str:
+    """The unit of the study's losses, for an axis; several if its problems differ."""
+    units = dict.fromkeys(LOSS_UNITS[loss_spec(problem.get("loss", "mse"))[0]] for problem in config["problems"].values())
+    return " or ".join(unit.replace("2", "²") for unit in units)
 
 
 def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, Any]:
@@ -221,35 +236,20 @@ def _truth(neuron: Neuron, densities: np.ndarray) -> np.ndarray:
 
 def _protocols(declared: Mapping[str, Any], neuron: Neuron) -> tuple[Protocol, Protocol | None]:
     """The protocol that is fitted, and the held-out one."""
-    n = neuron.n_compartments
+    n, duration_ms = neuron.n_compartments, declared["duration_ms"]
     stimulated = resolve_sites(declared["stimulated"], n, "stimulated site")
     interval_ms = declared["sample_interval_ms"]
-    stimuli = dict(declared["stimuli"])
+    areas_um2 = neuron.morphology.areas_um2[list(stimulated)]
     protocol = Protocol(
-        stimulus=_stimulus(stimuli, neuron, stimulated, declared["duration_ms"]),
+        stimulus=make_stimulus(declared["stimuli"], areas_um2, duration_ms, UA_PER_CM2_UM2_TO_NA),
         stimulated=stimulated,
         recorded=resolve_sites(declared["recorded"], n, "recorded site"),
         sample_interval_ms=interval_ms,
-        n_samples=int(np.floor(declared["duration_ms"] / interval_ms + 1e-9)) + 1,
+        n_samples=int(np.floor(duration_ms / interval_ms + 1e-9)) + 1,
         dt_ms=declared["dt_ms"],
     )
     protocol.validate(neuron)
     if "heldout" not in declared:
         return protocol, None
-    if stimuli["kind"] != "random_steps":
-        raise ValueError(f"heldout stimuli are drawn at random; {stimuli['kind']!r} stimuli have none: leave heldout out")
-    other = _stimulus(stimuli | declared["heldout"], neuron, stimulated, declared["duration_ms"])
+    other = make_stimulus(heldout_stimuli(declared), areas_um2, duration_ms, UA_PER_CM2_UM2_TO_NA)
     return protocol, replace(protocol, stimulus=other)
-
-
-def _stimulus(declared: Mapping[str, Any], neuron: Neuron, stimulated: tuple[int, ...], duration_ms: float) -> Stimulus:
-    """Currents are declared per membrane area, so that large and small compartments are driven alike."""
-    factor = UA_PER_CM2_UM2_TO_NA * neuron.morphology.areas_um2[list(stimulated)]
-    if declared["kind"] == "steps":
-        amplitudes = np.multiply.outer(np.array(declared["amplitudes_uA_cm2"], dtype=float), factor)
-        return steps(amplitudes, declared["onset_ms"], declared["duration_ms"])
-    drawn = random_steps(
-        declared["count"], len(stimulated), duration_ms, declared["every_ms"], declared["low_uA_cm2"],
-        declared["high_uA_cm2"], declared["seed"],
-    )  # fmt: skip
-    return replace(drawn, values_nA=drawn.values_nA * factor[None, :, None])

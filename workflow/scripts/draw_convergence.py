@@ -5,7 +5,8 @@ import pandas as pd
 
 from gradevo.figures.convergence import convergence
 from gradevo.figures.style import save
+from gradevo.study import loss_units
 
 targets = pd.read_parquet(snakemake.input.summary).groupby("problem")["loss_target"].first().to_dict()
 with matplotlib.rc_context(fname=snakemake.input.style):
-    save(convergence(pd.read_parquet(snakemake.input.histories), targets), snakemake.output)
+    save(convergence(pd.read_parquet(snakemake.input.histories), targets, loss_units(snakemake.config)), snakemake.output)

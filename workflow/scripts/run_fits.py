@@ -21,6 +21,6 @@ for seed, parquet, json_path in zip(config["seeds"], snakemake.output.histories,
     result.totals["compile_s"] += compile_s
     compile_s = 0.0
     write_result(result, parquet, json_path)
-    line = f"{problem.name} {method} seed {seed}: {result.status}, loss {result.best_loss:.3g} mV2, {result.message}"
+    line = f"{problem.name} {method} seed {seed}: {result.status}, loss {result.best_loss:.3g}, {result.message}"
     logging.info(line)
     print(line, flush=True)

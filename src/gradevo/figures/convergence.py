@@ -15,15 +15,15 @@ AXES = {"simulation_equivalents": "simulation-equivalents", "wall_s": "wall-cloc
 GRID_POINTS = 200
 
 
-def convergence(histories: pd.DataFrame, target_mV2: dict[str, float] | None = None) -> Figure:
+def convergence(histories: pd.DataFrame, targets: dict[str, float] | None = None, unit: str = "mV²") -> Figure:
     """Median over seeds (line) and their full range (band) of the best loss so far.
 
-    histories: rows of all fits, with problem, method, seed, best_loss (mV2), simulation_equivalents and wall_s.
-    target_mV2: per problem, the loss that counts as success; a dotted line.
+    histories: rows of all fits, with problem, method, seed, best_loss (in `unit`), simulation_equivalents and wall_s.
+    targets: per problem, the loss that counts as success; a dotted line.
     A fit that ended keeps its last loss until the last of the method's seeds has ended. Rows without a finite loss are
     left out.
     """
-    targets = target_mV2 or {}
+    targets = targets or {}
     problems = list(dict.fromkeys(histories["problem"]))
     methods = looks(histories["method"])
     figure = Figure(figsize=(max(3.4, PAGE_IN * min(1.0, len(problems) / 4)), 4.0))
@@ -39,7 +39,7 @@ def convergence(histories: pd.DataFrame, target_mV2: dict[str, float] | None = N
             ax.set(xscale="log", yscale="log", xlabel=label)
         grid[0, column].set_title(problem_label(problem))
     for ax in grid[:, 0]:
-        ax.set_ylabel("best loss (mV²)")
+        ax.set_ylabel(f"best loss ({unit})")
     for ax in grid.flat:
         label_log_axis(ax, "x")
         label_log_axis(ax, "y")

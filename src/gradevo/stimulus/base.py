@@ -1,5 +1,6 @@
-"""Injected currents, piecewise constant in time, in nA."""
+"""What a stimulus is, and what its generators share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,41 +59,54 @@ class Stimulus:
         weight = np.clip(overlap / (times[step + 1] - times[step]), 0.0, 1.0)
         return start.astype(np.int64), piece.astype(np.int64), weight
 
+    def at(self, times_ms: np.ndarray) -> np.ndarray:
+        """The currents [n_stimuli, n_sites, times] nA at the given times; a switch belongs to the piece that it begins."""
+        piece = np.searchsorted(self.edges_ms, times_ms, side="right") - 1
+        inside = (piece >= 0) & (piece < self.values_nA.shape[2])
+        return np.where(inside, self.values_nA[:, :, np.clip(piece, 0, self.values_nA.shape[2] - 1)], 0.0)
 
-def steps(amplitudes_nA: np.ndarray, onset_ms: float, duration_ms: float) -> Stimulus:
-    """One rectangular pulse per stimulus and site; amplitudes_nA [n_stimuli, n_sites].
 
-    Raises:
-        ValueError: for a duration that is not positive.
+def first_shared(a: Stimulus, b: Stimulus) -> tuple[int, int] | None:
+    """The first pair (stimulus of a, stimulus of b) that are the same current at all times and sites, or None."""
+    if a.n_sites != b.n_sites:
+        return None
+    edges = np.union1d(a.edges_ms, b.edges_ms)
+    middles = (edges[:-1] + edges[1:]) / 2
+    middles = middles[np.diff(edges) > 1e-9 * np.ptp(edges)]  # no slivers between edges that differ by rounding
+    ours, theirs = a.at(middles), b.at(middles)
+    for i, current in enumerate(ours):
+        same = np.flatnonzero((theirs == current).all(axis=(1, 2)))
+        if len(same):
+            return i, int(same[0])
+    return None
+
+
+def even_edges(duration_ms: float, every_ms: float) -> np.ndarray:
+    """Edges of equal pieces [pieces + 1] ms from 0 that cover the duration (the last piece may go beyond)."""
+    check_positive(duration_ms=duration_ms, every_ms=every_ms)
+    return every_ms * np.arange(int(np.ceil(duration_ms / every_ms - 1e-9)) + 1)
+
+
+def piece_means(current: Callable[[np.ndarray], np.ndarray], edges_ms: np.ndarray) -> np.ndarray:
+    """Mean of a smooth current over each piece: current maps times [n] ms to [..., n] nA; returns [..., pieces] nA.
+
+    Gauss-Legendre quadrature with 5 points: exact for polynomials up to degree 9.
     """
-    if not duration_ms > 0:
-        raise ValueError(f"duration_ms is {duration_ms}; it must be positive")
-    amplitudes = np.asarray(amplitudes_nA, float)
-    if amplitudes.ndim != 2:
-        raise ValueError(f"amplitudes_nA has shape {amplitudes.shape}; it must be [stimuli, sites]")
-    return Stimulus(np.array([onset_ms, onset_ms + duration_ms]), amplitudes[:, :, None])
+    nodes, weights = np.polynomial.legendre.leggauss(5)
+    half = np.diff(edges_ms)[:, None] / 2
+    times = edges_ms[:-1, None] + half * (1 + nodes)
+    values = current(times.ravel())
+    return values.reshape(*values.shape[:-1], *times.shape) @ (weights / 2)
 
 
-def random_steps(
-    n_stimuli: int, n_sites: int, duration_ms: float, every_ms: float, low_nA: float, high_nA: float, seed: int
-) -> Stimulus:
-    """A current that jumps to a new uniform value in [low, high] every ``every_ms``, independently per stimulus and site: the
-    variable-step current of Jones and Kording 2024.
-
-    Raises:
-        ValueError: for counts below one, times that are not positive, or low above high.
-    """
-    for name, value in (
-        ("duration_ms", duration_ms),
-        ("every_ms", every_ms),
-        ("stimuli", n_stimuli),
-        ("sites", n_sites),
-    ):
+def check_positive(**values: float) -> None:
+    """Raises ValueError naming the first of the values that is not above 0."""
+    for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{name} is {value}; it must be positive")
-    if not low_nA <= high_nA:
-        raise ValueError(f"low_nA {low_nA} is above high_nA {high_nA}")
-    pieces = int(np.ceil(duration_ms / every_ms - 1e-9))
-    rng = np.random.default_rng(seed)
-    values = rng.uniform(low_nA, high_nA, size=(n_stimuli, n_sites, pieces))
-    return Stimulus(every_ms * np.arange(pieces + 1), values)
+
+
+def check_range(low: float, high: float) -> None:
+    """Raises ValueError if low is above high."""
+    if not low <= high:
+        raise ValueError(f"low_nA {low} is above high_nA {high}; swap them")
