@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradevo.channels import CHANNEL_SETS
+from gradevo.channels import channel_set
 from gradevo.morphology import balanced_tree, chain, from_adjacency, random_tree
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
@@ -28,7 +28,7 @@ MORPHOLOGIES = {
 
 
 def make_neuron(morphology: str, channels: str) -> Neuron:
-    return Neuron(f"{morphology}-{channels}", MORPHOLOGIES[morphology](), CHANNEL_SETS[channels])
+    return Neuron(f"{morphology}-{channels}", MORPHOLOGIES[morphology](), channel_set(channels.split("+")))
 
 
 def spiking_protocol(neuron: Neuron, n_stimuli: int = 3, duration_ms: float = 8.0, dt_ms: float = 0.025) -> Protocol:
@@ -52,6 +52,7 @@ def morphology_name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=sorted(CHANNEL_SETS))
+# Every way to declare a gate: by rates, by curves, instantaneous, with a lower limit to its time constant; alone and combined.
+@pytest.fixture(params=["hh", "hh+ih+k_a", "jones2024", "pospischil_lts"])
 def channels_name(request: pytest.FixtureRequest) -> str:
     return request.param

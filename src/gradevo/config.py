@@ -11,6 +11,7 @@ import jsonschema
 import yaml
 from jsonschema.exceptions import ValidationError, best_match
 
+from gradevo.channels import channel_set
 from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.methods import get_method
 
@@ -45,6 +46,11 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
     if error is not None:
         raise ValueError(_explain(error))
     checked = _numbers(config)
+    for name, neuron in checked["neurons"].items():
+        try:
+            channel_set(neuron["channels"])
+        except ValueError as error:
+            raise ValueError(f"neurons.{name}.channels: {error}") from None
     for name, problem in checked["problems"].items():
         neurons = checked["neurons"]
         if problem["neuron"] not in neurons:

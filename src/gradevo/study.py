@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradevo import morphology
-from gradevo.channels import CHANNEL_SETS
+from gradevo.channels import channel_set
 from gradevo.config import Config, heldout_stimuli
 from gradevo.densities import DENSITIES
 from gradevo.fit import fit
@@ -41,7 +41,7 @@ def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
             "balanced_tree": morphology.balanced_tree,
             "random_tree": morphology.random_tree,
         }[kind](**shape)
-    neuron = Neuron(name, grown, CHANNEL_SETS[declared["channels"]])
+    neuron = Neuron(name, grown, channel_set(declared["channels"]))
     rule = dict(declared["densities"])
     densities = DENSITIES[rule.pop("kind")](neuron, **rule)
     if "regions" in declared:

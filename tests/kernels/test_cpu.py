@@ -14,7 +14,7 @@ from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
 from gradevo.simulate import simulate, simulate_numpy
 from gradevo.stimulus import Stimulus, steps
-from tests.conftest import make_neuron, perturbed, spiking_protocol
+from tests.conftest import MORPHOLOGIES, make_neuron, perturbed, spiking_protocol
 
 
 def weighted(voltages: torch.Tensor) -> torch.Tensor:
@@ -23,6 +23,12 @@ def weighted(voltages: torch.Tensor) -> torch.Tensor:
     return (weight * (voltages / 50) ** 2).mean()
 
 
+# the reference is slow: every morphology with the first two channel sets, the others on one
+PAIRS = [(m, c) for m in sorted(MORPHOLOGIES) for c in ("hh", "jones2024")]
+PAIRS += [("random", c) for c in ("hh+ih+k_a", "pospischil_lts")]
+
+
+@pytest.mark.parametrize(("morphology_name", "channels_name"), PAIRS)
 @pytest.mark.parametrize("implicitness", [0.5, 1.0])
 def test_agrees_with_the_reference(morphology_name, channels_name, implicitness):
     neuron = make_neuron(morphology_name, channels_name)
