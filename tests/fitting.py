@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradevo.methods import METHODS
 from gradevo.problem import Problem
 from gradevo.transforms import Transform
 
@@ -88,7 +89,7 @@ def toy_config(**problem) -> dict:
                 **problem,
             }
         },
-        "methods": {name: {} for name in ("adam", "lbfgs", "cma_es", "genetic", "ibea")},
+        "methods": {name: {} for name in METHODS},
     }  # fmt: skip
 
 

@@ -43,7 +43,8 @@ def methods() -> None:
     from gradevo.methods import METHODS
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("method", "gradient", "view", "what it is", "settings (defaults)"):
+    table.add_column("method", no_wrap=True)
+    for column in ("gradient", "view", "what it is", "settings (defaults)"):
         table.add_column(column, overflow="fold")
     for method in METHODS.values():
         settings = ", ".join(f"{key}={value}" for key, value in method.defaults.items())

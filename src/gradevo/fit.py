@@ -94,7 +94,12 @@ def fit(
         message=message,
         history=history,
         totals=totals,
-        metadata={"settings": complete, "limits": limits, **describe_run(chosen.module)},
+        metadata={
+            "settings": complete,
+            "preset": (settings or {}).get("preset"),
+            "limits": limits,
+            **describe_run(chosen.module),
+        },
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import platform
@@ -13,25 +14,42 @@ from typing import Any
 
 _PACKAGE = Path(__file__).parent
 
-# Everything between a density and a loss. A method's own file comes on top.
+# Everything between a density and a loss. A method's own file, and those of methods/ that it imports, come on top.
 _SIMULATION_SOURCES = (
     "units.py", "channels", "morphology.py", "neuron.py", "densities.py", "stimulus", "protocol.py", "simulate.py",
     "kernels", "losses", "transforms.py", "problem.py", "meter.py", "fit.py",
-    "methods/randomness.py",
 )  # fmt: skip
 
 _LIBRARIES = ("gradevo", "torch", "numpy", "scipy", "numba", "sympy", "deap", "cma", "bluepyopt")
 
 
 def source_files(method_module: str | None = None) -> list[Path]:
-    """The source files that affect a result, sorted: the simulation's, and the method's own if given."""
+    """The source files that affect a result, sorted: the simulation's, and if given the method's own with all that it
+    imports from gradevo.methods."""
     files: list[Path] = []
     for name in _SIMULATION_SOURCES:
         path = _PACKAGE / name
         files += path.rglob("*.py") if path.is_dir() else [path]
     if method_module is not None:
-        files.append(_PACKAGE / "methods" / f"{method_module.rpartition('.')[2]}.py")
+        files += _method_files(method_module.rpartition(".")[2])
     return sorted(path for path in files if path.is_file())
+
+
+def _method_files(name: str) -> set[Path]:
+    """methods/<name>.py and, in turn, the files of that folder that it imports (Method and Outcome aside)."""
+    found: set[Path] = set()
+    waiting = [name]
+    while waiting:
+        path = _PACKAGE / "methods" / f"{waiting.pop()}.py"
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "gradevo.methods":
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gradevo.methods."):
+                waiting.append(str(node.module).rpartition(".")[2])
+    return found - {_PACKAGE / "methods/method.py"}
 
 
 def source_hash(method_module: str | None = None) -> str:

@@ -30,16 +30,23 @@ class Look(NamedTuple):
     line: Literal["-", "--", ":"]
 
 
-# Okabe and Ito's colour-blind safe palette: cold and solid for gradient methods, warm and dashed for evolutionary ones,
-# so that the family shows in grey prints too. Markers differ throughout.
+# Okabe and Ito's colour-blind safe palette first. Cold and solid for gradient methods, warm and dashed for evolutionary
+# ones, grey and dotted for those without memory, so that the family shows in grey prints too. Markers differ throughout.
 LOOKS = {
     "adam": Look("Adam", "#0072B2", "o", "-"),
     "lbfgs": Look("L-BFGS", "#56B4E9", "s", "-"),
+    "cma_lbfgs": Look("CMA-ES, L-BFGS", "#009E73", "p", "-"),
+    "lbfgs_fd": Look("L-BFGS, differences", "#332288", "h", ":"),
     "cma_es": Look("CMA-ES", "#D55E00", "^", "--"),
+    "sep_cma_es": Look("diagonal CMA-ES", "#F0A080", "<", "--"),
+    "bluepyopt_cma": Look("BluePyOpt CMA-ES", "#882255", ">", "--"),
+    "differential_evolution": Look("differential evolution", "#AA4499", "d", "--"),
     "genetic": Look("genetic", "#E69F00", "D", "--"),
     "ibea": Look("IBEA", "#CC79A7", "v", "--"),
+    "random_search": Look("random", "#777777", "X", ":"),
+    "sobol": Look("Sobol", "#AAAAAA", "P", ":"),
 }
-_SPARE = (("#009E73", "P"), ("#000000", "X"), ("#999999", "*"), ("#F0E442", "p"))
+_SPARE = (("#117733", "8"), ("#000000", "*"), ("#999933", "H"), ("#F0E442", "."))
 
 CHANNEL_COLORS = {"Na": "#332288", "K": "#DDAA33"}
 CHANNEL_MARKERS = {"Na": "o", "K": "^"}

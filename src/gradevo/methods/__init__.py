@@ -7,70 +7,16 @@ lets pass. It returns only when it has nothing more to try.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
-from gradevo.result import Status
+from gradevo.methods.method import Method, Outcome, known
 
-
-class Outcome(NamedTuple):
-    """How a method that returned by itself ended."""
-
-    status: Status
-    message: str
-
-
-@dataclass(frozen=True)
-class Method:
-    """A fitting method.
-
-    name; summary (one line); gradient (whether it asks for gradients); view (of transforms.VIEWS; the setting "view",
-    where a method has one, overrides it); defaults (its settings and their default values); presets (named settings);
-    module (imported when run).
-    """
-
-    name: str
-    summary: str
-    gradient: bool
-    view: str
-    defaults: Mapping[str, Any]
-    module: str
-    presets: Mapping[str, Mapping[str, Any]]
-
-    def settings(self, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Defaults overridden by the preset (key "preset") and then by what is given.
-
-        Raises ValueError for an unknown setting or preset, naming the known ones.
-        """
-        given = dict(given or {})
-        preset = given.pop("preset", None)
-        settings = dict(self.defaults)
-        if preset is not None:
-            settings.update(self.presets[_known(f"preset of {self.name}", preset, self.presets)])
-        for key, value in given.items():
-            settings[_known(f"setting of {self.name}", key, self.defaults)] = value
-        return settings
-
-    @property
-    def run(self) -> Callable[..., Outcome]:
-        """`run(problem, meter, rng, **settings)`; imports the method's module."""
-        return import_module(self.module).run
+__all__ = ["METHODS", "Method", "Outcome", "get_method"]
 
 
 def get_method(name: str) -> Method:
     """The method called `name`. Raises ValueError naming the closest known one."""
-    return METHODS[_known("method", name, METHODS)]
-
-
-def _known(kind: str, name: str, known: Mapping[str, Any]) -> str:
-    if name not in known:
-        close = difflib.get_close_matches(str(name), list(known), n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ValueError(f"unknown {kind} {name!r}; {hint}known: {', '.join(known) or 'none'}")
-    return name
+    return METHODS[known("method", name, METHODS)]
 
 
 def _method(
@@ -80,14 +26,19 @@ def _method(
     gradient: bool,
     view: str,
     defaults: dict[str, Any],
+    space: dict[str, tuple[Any, ...]],
     presets: dict[str, dict[str, Any]] | None = None,
 ) -> Method:
-    return Method(name, summary, gradient, view, defaults, f"gradevo.methods.{name}", presets or {})
+    return Method(name, summary, gradient, view, defaults, space, f"gradevo.methods.{name}", presets or {})
 
+
+# What random and Sobol search can be told: how much of the box they leave out.
+_MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35)
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
+        # -- with gradients
         _method(
             "adam",
             "Adam (torch.optim), several starts as one batch",
@@ -96,6 +47,10 @@ METHODS: dict[str, Method] = {
             defaults={
                 "starts": 4, "learning_rate": 0.05, "steps": None, "schedule": "cosine", "final_rate": 0.01,
                 "view": "logit", "scale": 1.0,
+            },
+            space={
+                "starts": (1, 2, 4, 8), "learning_rate": (0.01, 0.02, 0.05, 0.1, 0.2), "schedule": ("constant", "cosine"),
+                "view": ("logit", "log"),
             },
             # Jones and Kording: raw densities in mS/cm2 from the nominal values, learning rate 0.5, 200 steps
             presets={
@@ -111,6 +66,39 @@ METHODS: dict[str, Method] = {
             gradient=True,
             view="log",
             defaults={"starts": 4, "memory": 20, "tolerance": 1e-10, "restarts": None, "view": "log"},
+            space={
+                "starts": (1, 2, 4, 8), "memory": (5, 10, 20, 50), "tolerance": (1e-12, 1e-10, 1e-8),
+                "view": ("log", "logit"),
+            },
+        ),
+        _method(
+            "cma_lbfgs",
+            "CMA-ES (pycma), then L-BFGS-B (scipy) from its best point, restarted until the budget ends",
+            gradient=True,
+            view="unit",
+            defaults={
+                "population": None, "sigma": 0.2, "share": 0.3, "patience": 20, "memory": 20, "tolerance": 1e-10,
+                "restarts": None,
+            },
+            space={
+                "population": (None, 16, 32), "sigma": (0.1, 0.2, 0.3), "share": (0.1, 0.3, 0.5), "patience": (5, 20, 50),
+                "memory": (10, 20, 50),
+            },
+        ),
+        # -- without
+        _method(
+            "lbfgs_fd",
+            "L-BFGS-B (scipy) with gradients from finite differences: what exact gradients are worth",
+            gradient=False,
+            view="log",
+            defaults={
+                "starts": 4, "memory": 20, "tolerance": 1e-10, "restarts": None, "difference": "forward", "step": 1e-6,
+                "view": "log",
+            },
+            space={
+                "starts": (1, 2, 4), "memory": (5, 10, 20, 50), "tolerance": (1e-12, 1e-10, 1e-8),
+                "difference": ("forward", "central"), "step": (1e-7, 1e-6, 1e-5, 1e-4),
+            },
         ),
         _method(
             "cma_es",
@@ -118,6 +106,43 @@ METHODS: dict[str, Method] = {
             gradient=False,
             view="unit",
             defaults={"population": None, "sigma": 0.2, "restarts": None, "growth": 2.0, "tolerance": 1e-11},
+            space={
+                "population": (None, 16, 32, 64), "sigma": (0.1, 0.2, 0.3), "growth": (1.0, 2.0),
+                "tolerance": (1e-11, 1e-8, 1e-5),
+            },
+        ),
+        _method(
+            "sep_cma_es",
+            "CMA-ES with a diagonal covariance (pycma), for many parameters; restarted as cma_es",
+            gradient=False,
+            view="unit",
+            defaults={"population": None, "sigma": 0.2, "restarts": None, "growth": 2.0, "tolerance": 1e-11},
+            space={
+                "population": (None, 16, 32, 64), "sigma": (0.1, 0.2, 0.3), "growth": (1.0, 2.0),
+                "tolerance": (1e-11, 1e-8, 1e-5),
+            },
+        ),
+        _method(
+            "bluepyopt_cma",
+            "BluePyOpt's CMA-ES, with its own stopping rules, restarted until the budget ends",
+            gradient=False,
+            view="unit",
+            defaults={"population": None, "sigma": 0.4, "stagnation": True, "restarts": None},
+            space={"population": (None, 16, 32, 64), "sigma": (0.1, 0.2, 0.4, 0.6), "stagnation": (True, False)},
+        ),
+        _method(
+            "differential_evolution",
+            "differential evolution (scipy), restarted until the budget ends",
+            gradient=False,
+            view="unit",
+            defaults={
+                "population": 48, "strategy": "best1bin", "mutation": [0.5, 1.0], "recombination": 0.7,
+                "tolerance": 1e-11, "restarts": None,
+            },
+            space={
+                "population": (16, 32, 48, 96), "strategy": ("best1bin", "rand1bin", "currenttobest1bin"),
+                "mutation": ([0.5, 1.0], [0.3, 0.7], 0.5), "recombination": (0.3, 0.5, 0.7, 0.9),
+            },
         ),
         _method(
             "genetic",
@@ -127,6 +152,10 @@ METHODS: dict[str, Method] = {
             defaults={
                 "population": 64, "crossover_probability": 0.9, "crossover_eta": 15.0, "mutation_probability": 1.0,
                 "mutation_eta": 20.0, "genes_mutated": 1.0, "tournament": 3, "elite": 2, "generations": None,
+            },
+            space={
+                "population": (16, 32, 64, 128), "crossover_probability": (0.5, 0.9), "crossover_eta": (2.0, 5.0, 15.0),
+                "mutation_eta": (5.0, 20.0, 50.0), "genes_mutated": (1.0, 3.0), "tournament": (2, 3, 5), "elite": (1, 2, 4),
             },
         ),
         _method(
@@ -138,6 +167,27 @@ METHODS: dict[str, Method] = {
                 "population": 32, "eta": 10.0, "crossover_probability": 1.0, "mutation_probability": 1.0,
                 "generations": None,
             },
+            space={
+                "population": (16, 32, 64), "eta": (5.0, 10.0, 20.0, 40.0), "crossover_probability": (0.7, 1.0),
+                "mutation_probability": (0.3, 1.0),
+            },
+        ),
+        # -- without memory: what any search must beat
+        _method(
+            "random_search",
+            "points drawn uniformly from the box",
+            gradient=False,
+            view="unit",
+            defaults={"batch": 64, "margin": 0.0},
+            space={"margin": _MARGINS},
+        ),
+        _method(
+            "sobol",
+            "a scrambled Sobol sequence over the box (scipy)",
+            gradient=False,
+            view="unit",
+            defaults={"batch": 64, "margin": 0.0},
+            space={"margin": _MARGINS},
         ),
     )
 }  # fmt: skip

@@ -1,27 +1,15 @@
-"""L-BFGS-B (Byrd, Lu, Nocedal and Zhu 1995; scipy's) from several starts, advanced together.
-
-scipy's optimiser asks for one point at a time. Each start therefore runs it in a thread of its own, which stops at
-every question; when all have asked, their points are evaluated as one batch. One thread runs at a time, in a fixed
-order, so that nothing depends on the scheduler. A start that ends is replaced by a new random one until the
-budget ends.
-"""
+"""L-BFGS-B with exact gradients, from several starts advanced together: one batched gradient call per step."""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
-from scipy.optimize import minimize
 
 from gradevo.meter import Meter
 from gradevo.methods import Outcome
+from gradevo.methods.searches import search_from_many_starts
 from gradevo.problem import Problem
-from gradevo.result import Status
-
-# A diverged simulation has no loss; the line search is told this many times the start's own loss, and a zero gradient,
-# so that it backs off.
-_DIVERGED = 10.0
 
 
 def run(
@@ -39,114 +27,13 @@ def run(
 
     starts : searches in flight, one batch per iteration
     memory : pairs of vectors that approximate the Hessian
-    tolerance : a search ends when an iteration lowers its loss by less than this times max(loss, 1 mV2)
+    tolerance : a search ends when an iteration lowers its loss by less than this times max(loss, 1)
     restarts : new random starts after the first ones end; None goes on until the budget ends
     view : the coordinates (`problem` is already in them); their bounds are kept
 
     Raises ValueError for settings out of range, and RunEnded.
     """
-    if starts < 1 or memory < 1 or tolerance < 0 or (restarts is not None and restarts < 0):
-        raise ValueError(
-            "lbfgs: starts and memory must be at least 1, tolerance and restarts 0 or more; got "
-            f"{starts=}, {memory=}, {tolerance=}, {restarts=}"
-        )
-    lower, upper = problem.coordinates.bounds
-    limits = {"bounds": list(zip(lower, upper, strict=True)), "memory": memory, "tolerance": tolerance}
-    searches = [_Search(point, limits) for point in problem.sample_initial(rng, starts)]
-    left = restarts
-    ended = 0
-    try:
-        while True:
-            for i, search in enumerate(searches):
-                while not search.advance():
-                    ended += 1
-                    if left == 0:
-                        break
-                    left = None if left is None else left - 1
-                    searches[i] = search = _Search(problem.sample_random(rng, 1)[0], limits)
-            searches = [search for search in searches if search.question is not None]
-            if not searches:
-                return Outcome(Status.stagnated, f"{ended} searches ended in minima above the target")
-            points = np.array([search.question for search in searches])
-            for search, loss, gradient in zip(searches, *meter.loss_and_gradient(problem, points), strict=True):
-                search.answer = (float(loss), gradient)
-    finally:
-        for search in searches:
-            search.abandon()
-
-
-class _Abandoned(BaseException):
-    """Unwinds a search's thread when the run has ended. Not an Exception: scipy must not swallow it."""
-
-
-@dataclass(eq=False)
-class _Search:
-    """One scipy search, made a coroutine: `advance` runs it from its last answer to its next question."""
-
-    point: np.ndarray
-    limits: dict
-    question: np.ndarray | None = None
-    answer: tuple[float, np.ndarray] | None = None
-    failure: BaseException | None = None
-    _go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    _asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    _given_up: bool = False
-    _thread: threading.Thread | None = None
-    _penalty: float = np.inf
-
-    def advance(self) -> bool:
-        """Run to the next question; False when the search has ended instead."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._search, daemon=True)
-            self._thread.start()
-        else:
-            self._go.release()
-        self._asked.acquire()
-        if self.failure is not None:
-            raise self.failure
-        return self.question is not None
-
-    def abandon(self) -> None:
-        """End the thread, wherever it is."""
-        if self._thread is not None and self._thread.is_alive():
-            self._given_up = True
-            self._go.release()
-            self._thread.join()
-
-    def _search(self) -> None:
-        try:
-            minimize(
-                self._ask,
-                self.point,
-                jac=True,
-                method="L-BFGS-B",
-                bounds=self.limits["bounds"],
-                options={
-                    "maxcor": self.limits["memory"],
-                    "ftol": self.limits["tolerance"],
-                    "gtol": 0.0,
-                    "maxiter": 10**9,
-                    "maxfun": 10**9,
-                    "maxls": 30,
-                },
-            )
-        except _Abandoned:
-            return
-        except BaseException as failure:  # noqa: BLE001 - carried to the main thread, which raises it
-            self.failure = failure
-        self.question = None
-        self._asked.release()
-
-    def _ask(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        self.question = theta.copy()
-        self._asked.release()
-        self._go.acquire()
-        if self._given_up or self.answer is None:
-            raise _Abandoned
-        loss, gradient = self.answer
-        if not np.isfinite(loss):
-            # without a finite loss at the start the search ends at once: a zero gradient is a minimum
-            return (self._penalty if np.isfinite(self._penalty) else 0.0), np.zeros_like(gradient)
-        if not np.isfinite(self._penalty):
-            self._penalty = _DIVERGED * (loss + 1.0)
-        return loss, gradient
+    evaluate = partial(meter.loss_and_gradient, problem)
+    return search_from_many_starts(
+        "lbfgs", problem, evaluate, rng, starts=starts, memory=memory, tolerance=tolerance, restarts=restarts
+    )

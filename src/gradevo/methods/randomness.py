@@ -1,4 +1,4 @@
-"""DEAP and BluePyOpt draw from Python's global `random`: here it is seeded from a method's generator, and put back."""
+"""DEAP and BluePyOpt draw from global generators: here these are seeded from a method's own, and put back."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ def draw_seed(rng: np.random.Generator) -> int:
 
 @contextmanager
 def seeded_random(rng: np.random.Generator) -> Iterator[None]:
-    """Within, Python's global `random` follows from `rng`; afterwards it is as it was."""
-    state = random.getstate()
-    random.seed(draw_seed(rng))
+    """Within, Python's global `random` and NumPy's follow from `rng`; afterwards they are as they were."""
+    state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the libraries use this one
+    seed = draw_seed(rng)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
     try:
         yield
     finally:
         random.setstate(state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
