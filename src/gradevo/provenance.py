@@ -16,7 +16,7 @@ _PACKAGE = Path(__file__).parent
 
 # Everything between a density and a loss. A method's own file, and those of methods/ that it imports, come on top.
 _SIMULATION_SOURCES = (
-    "units.py", "channels", "morphology.py", "neuron.py", "densities.py", "stimulus", "protocol.py", "simulate.py",
+    "units.py", "channels", "morphology", "neuron.py", "densities.py", "stimulus", "protocol.py", "simulate.py",
     "kernels", "losses", "transforms.py", "problem.py", "meter.py", "fit.py",
 )  # fmt: skip
 

@@ -1,0 +1,19 @@
+"""Compartments and what couples them: made by rule, from an adjacency matrix, or read from a reconstruction."""
+
+from gradevo.morphology.base import Cable, Morphology
+from gradevo.morphology.files import read_morphology
+from gradevo.morphology.generators import balanced_tree, chain, random_tree
+from gradevo.morphology.graph import from_adjacency
+from gradevo.morphology.sections import Section, from_sections
+
+__all__ = [
+    "Cable",
+    "Morphology",
+    "Section",
+    "balanced_tree",
+    "chain",
+    "from_adjacency",
+    "from_sections",
+    "random_tree",
+    "read_morphology",
+]
