@@ -4,13 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from gradevo.config import check_config
 from gradevo.morphology import Cable, Morphology, from_sections, random_tree, read_morphology
 from gradevo.morphology.frusta import from_cables
 from gradevo.morphology.sections import Section
+from gradevo.study import make_neuron
 from tests.import3d import LEAK_S_CM2, import_with_neuron
 from tests.reconstructions import SWC_SOMAS, asc_text, swc_text
 
+ROOT = Path(__file__).parents[1]
 RESISTIVITY = 123.0
 
 
@@ -139,7 +143,7 @@ def test_a_broken_swc_is_named(text, message, tmp_path):
     path = tmp_path / "broken.swc"
     path.write_text(text)
     with pytest.raises(ValueError, match=f"broken.swc.*({message})"):
-        read_morphology(path)
+        read_morphology(path, 50.0)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_a_broken_asc_is_named(change, message, tmp_path):
     path = tmp_path / "broken.asc"
     path.write_text(change(asc_text(2)))
     with pytest.raises(ValueError, match=f"broken.asc.*{message}"):
-        read_morphology(path)
+        read_morphology(path, 50.0)
 
 
 def _without_diameter(text: str) -> str:
@@ -166,12 +170,12 @@ def _without_diameter(text: str) -> str:
 def test_other_broken_files(tmp_path):
     (tmp_path / "broken.h5").write_text("not HDF5")
     with pytest.raises(ValueError, match=r"broken.h5 cannot be read"):
-        read_morphology(tmp_path / "broken.h5")
+        read_morphology(tmp_path / "broken.h5", 50.0)
     (tmp_path / "neuron.xml").write_text("<x/>")
     with pytest.raises(ValueError, match=r"neuron.xml is no known kind.*\.swc, \.asc, \.h5"):
-        read_morphology(tmp_path / "neuron.xml")
+        read_morphology(tmp_path / "neuron.xml", 50.0)
     with pytest.raises(FileNotFoundError, match="no morphology file"):
-        read_morphology(tmp_path / "none.swc")
+        read_morphology(tmp_path / "none.swc", 50.0)
     (tmp_path / "good.swc").write_text(GOOD)
     with pytest.raises(ValueError, match="max_compartment_um is 0"):
         read_morphology(tmp_path / "good.swc", 0)
@@ -183,3 +187,23 @@ def test_generated_neurons_know_their_sections():
     m = random_tree(12, seed=2, compartments_per_section=3)
     assert [c.compartments for c in m.cables] == np.bincount(m.sections).tolist()
     assert all(m.cables[i].parent < i for i in range(12))
+
+
+def study_with(path: Path) -> dict:
+    config = yaml.safe_load((ROOT / "config/ci.yaml").read_text())
+    neuron = next(iter(config["neurons"]))
+    shape = {"kind": "file", "path": str(path), "max_compartment_um": 40, "axial_resistivity_ohm_cm": 150}
+    config["neurons"][neuron]["morphology"] = shape
+    return config
+
+
+def test_a_study_reads_its_neuron(tmp_path):
+    path = tmp_path / "neuron.swc"
+    path.write_text(swc_text("one_point", seed=1))
+    config = check_config(study_with(path))
+    neuron, densities = make_neuron(config, next(iter(config["neurons"])))
+    assert neuron.morphology.axial_resistivity_ohm_cm == 150
+    assert neuron.morphology.lengths_um.max() <= 40
+    assert densities.shape[1] == neuron.n_compartments > 40
+    with pytest.raises(ValueError, match=r"morphology.path is .*none.swc; there is no such file"):
+        check_config(study_with(tmp_path / "none.swc"))

@@ -51,6 +51,9 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
             channel_set(neuron["channels"])
         except ValueError as error:
             raise ValueError(f"neurons.{name}.channels: {error}") from None
+        path = morphology_file(checked, name)
+        if path is not None and not path.is_file():
+            raise ValueError(f"neurons.{name}.morphology.path is {path}; there is no such file in {Path.cwd()}")
     for name, problem in checked["problems"].items():
         neurons = checked["neurons"]
         if problem["neuron"] not in neurons:
@@ -94,6 +97,12 @@ def _check_experiment(place: str, problem: Mapping[str, Any]) -> None:
             f"{place}.loss is {loss!r}, which is not in mV2 (its unit: {LOSS_UNITS[loss]}): the study's success.loss does not "
             "apply; give the problem a loss_target"
         )
+
+
+def morphology_file(config: Config, neuron: str) -> Path | None:
+    """The file that a neuron's morphology is read from; None if it is made by rule."""
+    shape = config["neurons"][neuron]["morphology"]
+    return Path(shape["path"]) if shape["kind"] == "file" else None
 
 
 def find_schema(schema: str | Path | None = None) -> Path:

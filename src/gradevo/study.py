@@ -40,6 +40,7 @@ def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
             "chain": morphology.chain,
             "balanced_tree": morphology.balanced_tree,
             "random_tree": morphology.random_tree,
+            "file": morphology.read_morphology,
         }[kind](**shape)
     neuron = Neuron(name, grown, channel_set(declared["channels"]))
     rule = dict(declared["densities"])

@@ -2,7 +2,7 @@
 from pathlib import Path
 
 from gradevo.provenance import source_files
-from gradevo.config import check_config
+from gradevo.config import check_config, morphology_file
 from gradevo.methods import get_method
 
 config = check_config(config)
@@ -29,6 +29,12 @@ def sources(method=None):
     """
     files = source_files(f"gradevo.methods.{method}" if method else None)
     return [path.relative_to(Path.cwd()).as_posix() for path in files]
+
+
+def morphology(neuron):
+    """The file that a neuron is read from, if any: as an input, so that a changed one makes everything after it again."""
+    path = morphology_file(config, neuron)
+    return [] if path is None else [path.as_posix()]
 
 
 def figure_files(name):

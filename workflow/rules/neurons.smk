@@ -2,6 +2,7 @@ rule neuron:
     input:
         sources(),
         "src/gradevo/study.py",
+        lambda wildcards: morphology(wildcards.neuron),
     output:
         f"{RESULTS}/neurons/{{neuron}}.npz",
     log:

@@ -2,6 +2,7 @@ rule target:
     input:
         sources(),
         "src/gradevo/study.py",
+        lambda wildcards: morphology(config["problems"][wildcards.problem]["neuron"]),
     output:
         f"{RESULTS}/targets/{{problem}}.npz",
     log:

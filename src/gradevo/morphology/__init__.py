@@ -1,6 +1,6 @@
 """Compartments and what couples them: made by rule, from an adjacency matrix, or read from a reconstruction."""
 
-from gradevo.morphology.base import Cable, Morphology
+from gradevo.morphology.base import Cable, Morphology, positive
 from gradevo.morphology.files import read_morphology
 from gradevo.morphology.generators import balanced_tree, chain, random_tree
 from gradevo.morphology.graph import from_adjacency
@@ -14,6 +14,7 @@ __all__ = [
     "chain",
     "from_adjacency",
     "from_sections",
+    "positive",
     "random_tree",
     "read_morphology",
 ]

@@ -13,7 +13,7 @@ from gradevo.morphology.swc import read_swc
 READABLE = (".swc", ".asc", ".h5")
 
 
-def read_morphology(path: str | Path, max_compartment_um: float = 50.0, axial_resistivity_ohm_cm: float = 100.0) -> Morphology:
+def read_morphology(path: str | Path, max_compartment_um: float, axial_resistivity_ohm_cm: float = 100.0) -> Morphology:
     """The neuron in a file, each section cut into the fewest compartments of at most ``max_compartment_um``.
 
     Areas, couplings and the soma are NEURON's, as its Import3d tool makes them (H5, which it cannot read: as for ASC). The soma
