@@ -3,6 +3,7 @@
 #   make figures   only what the figures need
 #   make test      every test
 #   make lint      formatting, types and workflow checks
+#   make docs      docs/channels.md and its figures, from the channels' declarations
 
 PYTHON ?= python3
 CONFIG ?= config/quick.yaml
@@ -15,7 +16,7 @@ TABLE := results/$(STUDY)/table.txt
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 
 .DEFAULT_GOAL := help
-.PHONY: help study figures test lint lock clean
+.PHONY: help study figures test lint docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,6 +47,9 @@ lint: $(READY)
 	$(BIN)/pyright
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+docs: $(READY)
+	$(BIN)/python -m gradevo.figures.channels docs
 
 # What is installed now, as the new lock: no index, no address, no local version.
 lock: $(READY)

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gradevo.figures.style import (
-    CHANNEL_COLORS,
-    CHANNEL_MARKERS,
     PAGE_IN,
     S_CM2_TO_MS_CM2,
+    ChannelLook,
+    channel_looks,
+    density_symbol,
     label_log_axis,
     looks,
     problem_label,
@@ -28,7 +29,7 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
     """
     problems = list(dict.fromkeys(densities["problem"]))
     methods = looks(densities["method"])
-    channels = list(dict.fromkeys(densities["channel"]))
+    channels = channel_looks(densities["channel"])
     figure = Figure(figsize=(PAGE_IN * min(1.0, 0.15 + len(methods) * 0.17), 0.5 + 1.45 * len(problems)))
     grid = figure.subplots(len(problems), len(methods), sharex="row", sharey="row", squeeze=False)
     for row, problem in enumerate(problems):
@@ -50,21 +51,22 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
         label_log_axis(ax, "x")
         label_log_axis(ax, "y")
     handles = [
-        Line2D([], [], linestyle="none", marker=_marker(c), color=_color(c), markersize=4, label=f"$g_{{{c}}}$") for c in channels
+        Line2D([], [], linestyle="none", marker=look.marker, color=look.color, markersize=4, label=density_symbol(name))
+        for name, look in channels.items()
     ]
     handles.append(Line2D([], [], linestyle="none", label="%: median relative error"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
-def _draw(ax: Axes, fits: pd.DataFrame, channels: list[str]) -> None:
+def _draw(ax: Axes, fits: pd.DataFrame, channels: dict[str, ChannelLook]) -> None:
     finite = fits.dropna(subset=["true_S_cm2", "fitted_S_cm2"])
-    for channel in channels:
+    for channel, look in channels.items():
         part = rows(finite, channel=channel)
         ax.plot(
             part["true_S_cm2"] * S_CM2_TO_MS_CM2,
             part["fitted_S_cm2"] * S_CM2_TO_MS_CM2,
-            linestyle="none", marker=_marker(channel), color=_color(channel), markersize=2.6, alpha=0.65,
+            linestyle="none", marker=look.marker, color=look.color, markersize=2.6, alpha=0.65,
             markeredgewidth=0, zorder=2,
         )  # fmt: skip
     if finite.empty:
@@ -82,11 +84,3 @@ def _percent(value: float) -> str:
     rounded = float(f"{value:.2g}")
     digits = max(0, 1 - int(np.floor(np.log10(rounded))))
     return f"{rounded:.{digits}f}"
-
-
-def _color(channel: str) -> str:
-    return CHANNEL_COLORS.get(channel, "#117733")
-
-
-def _marker(channel: str) -> str:
-    return CHANNEL_MARKERS.get(channel, "s")

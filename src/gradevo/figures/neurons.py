@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
-from gradevo.figures.style import PAGE_IN, S_CM2_TO_MS_CM2
+from gradevo.figures.style import PAGE_IN, S_CM2_TO_MS_CM2, density_symbol
 
 COLORMAP = "viridis"
 THIN_TO_SPAN = 0.022
@@ -92,7 +92,7 @@ def _draw_neuron(figure: Figure, ax: Axes, arrays: Arrays, channel: str) -> None
     bar = figure.colorbar(drawn, ax=ax, shrink=0.72, aspect=14, pad=0.02)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.tick_params(labelsize=6)
-    bar.ax.set_title(f"$g_{{{channel}}}$\n(mS/cm²)", fontsize=6, loc="left", pad=4)
+    bar.ax.set_title(f"{density_symbol(channel)}\n(mS/cm²)", fontsize=6, loc="left", pad=4)
 
 
 def _rectangle(start: np.ndarray, end: np.ndarray, width: float) -> np.ndarray:

@@ -48,8 +48,32 @@ LOOKS = {
 }
 _SPARE = (("#117733", "8"), ("#000000", "*"), ("#999933", "H"), ("#F0E442", "."))
 
-CHANNEL_COLORS = {"Na": "#332288", "K": "#DDAA33"}
-CHANNEL_MARKERS = {"Na": "o", "K": "^"}
+
+class ChannelLook(NamedTuple):
+    """A channel's colour and marker."""
+
+    color: str
+    marker: str
+
+
+_POTASSIUM = ChannelLook("#DDAA33", "^")
+CHANNEL_LOOKS = {
+    "Na": ChannelLook("#332288", "o"),
+    "K": _POTASSIUM,
+    "Kd": _POTASSIUM,
+    "M": ChannelLook("#AA4499", "v"),
+    "CaT": ChannelLook("#117733", "s"),
+    "Ih": ChannelLook("#88CCEE", "D"),
+    "Ih_distal": ChannelLook("#44AA99", "d"),
+    "KA": ChannelLook("#CC6677", "<"),
+    "KA_distal": ChannelLook("#882255", ">"),
+}
+_SPARE_CHANNELS = (
+    ChannelLook("#999933", "p"),
+    ChannelLook("#661100", "h"),
+    ChannelLook("#6699CC", "X"),
+    ChannelLook("#888888", "P"),
+)
 
 S_CM2_TO_MS_CM2 = 1e3
 
@@ -61,6 +85,19 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
     others = [name for name in given if name not in LOOKS]
     spare = {name: Look(name, *_SPARE[i % len(_SPARE)], ":") for i, name in enumerate(others)}
     return known | spare
+
+
+def channel_looks(channels: Iterable[str]) -> dict[str, ChannelLook]:
+    """A look for each channel, in the given order; those without one of their own get the spare ones."""
+    others = [name for name in dict.fromkeys(channels) if name not in CHANNEL_LOOKS]
+    spare = {name: _SPARE_CHANNELS[i % len(_SPARE_CHANNELS)] for i, name in enumerate(others)}
+    return {name: CHANNEL_LOOKS.get(name) or spare[name] for name in dict.fromkeys(channels)}
+
+
+def density_symbol(channel: str) -> str:
+    """A g with the channel's name as its subscript, for matplotlib."""
+    subscript = channel.replace("_", r"\ ")
+    return f"$g_{{{subscript}}}$"
 
 
 def rows(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
