@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 
 from gradevo.channels import channel_set
 from gradevo.morphology import balanced_tree, chain, from_adjacency, random_tree
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
 from gradevo.stimulus import Stimulus, random_steps
+
+# the reference's small tensors gain nothing from more threads, and would fight over the cores
+torch.set_num_threads(1)
 
 
 def cycle_and_island() -> np.ndarray:

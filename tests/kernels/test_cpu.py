@@ -36,8 +36,7 @@ def test_agrees_with_the_reference(morphology_name, channels_name, implicitness)
     fused = torch.from_numpy(perturbed(neuron, 2)).requires_grad_()
     plain = fused.detach().clone().requires_grad_()
     ours, law = simulate(neuron, fused, protocol), simulate_reference(neuron, plain, protocol)
-    if channels_name == "hh":
-        assert law.max() > 0, "the protocol must make the neuron spike"
+    assert law.max() > -20, "the protocol must make the neuron spike"
     assert (ours - law).abs().max() < 1e-9 * law.abs().max()
     weighted(ours).backward()
     weighted(law).backward()
@@ -69,7 +68,7 @@ def test_gradient_agrees_with_central_differences_through_spikes(channels_name):
 def gradients_of(neuron: Neuron, densities: np.ndarray, protocol: Protocol, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     plan = cpu.make_plan(neuron, protocol)
     voltages, _, run = cpu.forward(plan, densities, keep=True, threads=threads)
-    return voltages, cpu.adjoint(run, voltages / 100)
+    return voltages, cpu.adjoint(run, voltages / 100)[0]
 
 
 def test_batched_single_and_threads_agree_bit_for_bit(channels_name):
@@ -88,6 +87,78 @@ def test_batched_single_and_threads_agree_bit_for_bit(channels_name):
     one = Stimulus(protocol.stimulus.edges_ms, protocol.stimulus.values_nA[s : s + 1])
     single = simulate_numpy(neuron, densities[2], dataclasses.replace(protocol, stimulus=one))
     assert np.array_equal(voltages[2, s], single[0])
+
+
+def test_checkpoints_change_nothing_bit_for_bit(channels_name):
+    neuron = make_neuron("graph", channels_name)
+    protocol = spiking_protocol(neuron, n_stimuli=3)
+    plan = cpu.make_plan(neuron, protocol)
+    densities = perturbed(neuron, 3)
+    voltages, gradients = gradients_of(neuron, densities, protocol)
+    for every in (1, 7, 320, 1000):
+        again, _, run = cpu.forward(plan, densities, keep=True, threads=2, checkpoint_every=every)
+        assert np.array_equal(again, voltages)
+        assert np.array_equal(cpu.adjoint(run, voltages / 100)[0], gradients)
+
+
+@pytest.mark.parametrize("morphology", ["random", "graph", "cable"])
+def test_gradients_in_capacitance_and_axial_resistivity(morphology):
+    """Against central differences, branch points included; the densities' gradient is there as well."""
+    neuron = make_neuron(morphology, "hh")
+    protocol = spiking_protocol(neuron, n_stimuli=2)
+    rng = np.random.default_rng(4)
+    population = 2
+    cables = neuron.morphology.axial_resistivity_ohm_cm is not None
+    point = {
+        "densities": perturbed(neuron, population),
+        "capacitance": rng.uniform(0.7, 1.3, (population, neuron.n_compartments)),
+    } | ({"axial_resistivity": rng.uniform(80.0, 120.0, population)} if cables else {})
+
+    def loss(values: dict[str, torch.Tensor]) -> torch.Tensor:
+        passive = {name: x for name, x in values.items() if name != "densities"}
+        return weighted(simulate(neuron, values["densities"], protocol, None, **passive))
+
+    at = {name: torch.from_numpy(x).requires_grad_() for name, x in point.items()}
+    loss(at).backward()
+    for name, x in point.items():
+        direction = rng.standard_normal(x.shape) * x
+
+        def along(h: float, name: str = name, x: np.ndarray = x, direction: np.ndarray = direction) -> float:
+            return float(loss({k: torch.from_numpy(v) for k, v in point.items()} | {name: torch.from_numpy(x + h * direction)}))
+
+        h = 1e-4
+        central = (8 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12 * h)
+        gradient = at[name].grad
+        assert gradient is not None
+        assert central == pytest.approx(float((gradient.numpy() * direction).sum()), rel=1e-6), name
+
+
+def test_passive_properties_that_equal_the_neurons_own_change_nothing():
+    neuron = make_neuron("random", "hh")
+    protocol = spiking_protocol(neuron)
+    densities = perturbed(neuron, 2)
+    own = simulate_numpy(neuron, densities, protocol)
+    capacitance = np.full((2, neuron.n_compartments), neuron.channels.capacitance_uF_cm2)
+    resistivity = np.full(2, neuron.morphology.axial_resistivity_ohm_cm)
+    assert np.array_equal(
+        own, simulate_numpy(neuron, densities, protocol, capacitance=capacitance, axial_resistivity=resistivity)
+    )
+
+
+def test_single_precision_follows_double(channels_name):
+    """Voltages to 0.05 mV and gradients to 2 % in norm, through spikes."""
+    neuron = make_neuron("random", channels_name)
+    protocol = spiking_protocol(neuron)
+    densities = torch.from_numpy(perturbed(neuron, 2))
+    double, single = densities.clone().requires_grad_(), densities.float().requires_grad_()
+    law, ours = simulate(neuron, double, protocol), simulate(neuron, single, protocol)
+    assert ours.dtype == torch.float32
+    assert (ours - law).abs().max() < 0.05
+    weighted(law).backward()
+    weighted(ours.double()).backward()
+    assert double.grad is not None
+    assert single.grad is not None
+    assert (single.grad - double.grad).norm() < 0.02 * double.grad.norm()
 
 
 def test_kept_states_do_not_change_voltages():
@@ -131,7 +202,8 @@ def test_divergence_is_flagged_and_stays_with_its_own_simulation():
     protocol = spiking_protocol(neuron, n_stimuli=2)
     densities = np.repeat(neuron.default_densities()[None], 3, axis=0)
     densities[1, 0] = 1e308  # overflows
-    voltages, gradients = gradients_of(neuron, densities, protocol)
+    with np.errstate(over="ignore"):
+        voltages, gradients = gradients_of(neuron, densities, protocol)
     assert np.isnan(voltages[1]).all()
     assert np.isfinite(voltages[[0, 2]]).all()
     assert (gradients[1] == 0).all()
@@ -152,8 +224,8 @@ def test_nan_densities_and_wrong_shapes_are_refused():
     densities = torch.from_numpy(neuron.default_densities())
     with pytest.raises(ValueError, match=r"3 channels .*5 compartments"):
         simulate(neuron, densities[:, :4], protocol)
-    with pytest.raises(ValueError, match="float32"):
-        simulate(neuron, densities.float(), protocol)
+    with pytest.raises(ValueError, match="float16"):
+        simulate(neuron, densities.half(), protocol)
     densities[1, 3] = torch.nan
     with pytest.raises(ValueError, match=r"densities\[0, 1, 3\].*NaN"):
         simulate(neuron, densities, protocol)

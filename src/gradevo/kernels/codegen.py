@@ -1,7 +1,7 @@
-"""From a channel declaration to the source of its fused kernel (and, in reference.py, of its torch form).
+"""From a channel declaration to the source of its fused kernel.
 
-The generated module is primitives + the channel set's scalar code + driver.py, in one file whose name is the hash of its
-text. Numba's disk cache then works across processes, a changed declaration can never meet a stale binary, and two jobs that
+The generated module is primitives.py + the channel set's code + driver.py, in one file whose name is the hash of its text.
+Numba's disk cache then works across processes, a changed declaration can never meet a stale binary, and two jobs that
 generate the same kernel write the same bytes and rename them into place.
 """
 
@@ -15,86 +15,19 @@ from pathlib import Path
 from types import ModuleType
 
 import sympy as sp
-from sympy.printing.pycode import PythonCodePrinter
 
-from gradevo.channels.base import ChannelSet, Gate, V
+from gradevo.channels.base import ChannelSet, V
+from gradevo.kernels.expressions import assignments
 
 VOLTAGE_LIMIT_MV = 1e4
 """A simulation that ends outside this range, or as NaN, is flagged as diverged."""
 
+VECTOR_BYTES = 64
+"""A vector of lanes: one AVX-512 register, or two of AVX2."""
+
 _HERE = Path(__file__).parent
-
-
-class _ScalarPrinter(PythonCodePrinter):
-    """Prints calls to the primitives by their bare names, and every number with 17 digits."""
-
-    def _print_Function(self, expr: sp.Function) -> str:
-        return f"{expr.func.__name__}({', '.join(self._print(a) for a in expr.args)})"
-
-    def _print_exp(self, expr: sp.exp) -> str:
-        return f"exp({self._print(expr.args[0])})"
-
-    def _print_Float(self, expr: sp.Float) -> str:
-        return repr(float(expr))
-
-    def _print_Rational(self, expr: sp.Rational) -> str:
-        return repr(float(expr))
-
-    def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
-        base, power = expr.as_base_exp()
-        if power.is_Integer and 0 < int(power) <= 6:
-            return "(" + "*".join([f"({self._print(base)})"] * int(power)) + ")"
-        if power.is_Integer and -6 <= int(power) < 0:
-            return f"(1.0/({self._print(sp.Pow(base, -power))}))"
-        raise ValueError(f"{expr}: only integer powers up to 6 are known to the kernels; write it with exp")
-
-
-_PRINTER = _ScalarPrinter({"fully_qualified_modules": False})
-
-
-def _assignments(expressions: dict[str, sp.Expr], prefix: str, indent: str) -> list[str]:
-    """Lines that assign the expressions, common subexpressions first."""
-    symbols = sp.numbered_symbols(f"{prefix}_")
-    shared, reduced = sp.cse(list(expressions.values()), symbols=symbols, order="none")
-    lines = [f"{indent}{name} = {_PRINTER.doprint(e)}" for name, e in shared]
-    lines += [f"{indent}{name} = {_PRINTER.doprint(e)}" for name, e in zip(expressions, reduced, strict=True)]
-    return lines
-
-
-def _gate_lines(gate: Gate, index: int, with_slopes: bool, indent: str) -> list[str]:
-    """Scalar code that leaves inf_i and rate_i (and their slopes in V) of one gate."""
-    i = index
-    if gate.alpha is not None and gate.beta is not None:
-        wanted = {f"alpha_{i}": gate.alpha, f"beta_{i}": gate.beta}
-        if with_slopes:
-            wanted |= {f"dalpha_{i}": sp.diff(gate.alpha, V), f"dbeta_{i}": sp.diff(gate.beta, V)}
-        lines = _assignments(wanted, f"t{i}", indent)
-        lines += [
-            f"{indent}rate_{i} = alpha_{i} + beta_{i}",
-            f"{indent}tau_{i} = 1.0 / rate_{i}",
-            f"{indent}inf_{i} = alpha_{i} * tau_{i}",
-        ]
-        if with_slopes:
-            lines += [
-                f"{indent}drate_{i} = dalpha_{i} + dbeta_{i}",
-                f"{indent}dinf_{i} = (dalpha_{i} - inf_{i} * drate_{i}) * tau_{i}",
-            ]
-        return lines
-    assert gate.time_constant is not None
-    if gate.instantaneous:
-        wanted = {f"inf_{i}": gate.infinity} | ({f"dinf_{i}": sp.diff(gate.infinity, V)} if with_slopes else {})
-        return _assignments(wanted, f"t{i}", indent)
-    wanted = {f"inf_{i}": gate.infinity, f"tau_{i}": gate.time_constant}
-    if with_slopes:
-        wanted |= {f"dinf_{i}": sp.diff(gate.infinity, V), f"dtau_{i}": sp.diff(gate.time_constant, V)}
-    lines = _assignments(wanted, f"t{i}", indent) + [f"{indent}rate_{i} = 1.0 / tau_{i}"]
-    if with_slopes:
-        lines.append(f"{indent}drate_{i} = -dtau_{i} * rate_{i} * rate_{i}")
-    return lines
-
-
-def _product(factors: list[str]) -> str:
-    return " * ".join(factors) if factors else "1.0"
+_HEADER = '@njit(fastmath=EXACT, error_model="numpy", forceinline=True)'
+_INDENT = "    "
 
 
 def _gate_powers(channels: ChannelSet) -> list[list[tuple[int, int]]]:
@@ -106,85 +39,145 @@ def _gate_powers(channels: ChannelSet) -> list[list[tuple[int, int]]]:
     return out
 
 
-def channel_source(channels: ChannelSet) -> str:
-    """The scalar half of a kernel: three functions over one compartment's lanes."""
-    powers = _gate_powers(channels)
-    n_gates = len(channels.gates)
-    at_lane = "        "
-    lines = [f"VOLTAGE_LIMIT = {VOLTAGE_LIMIT_MV!r}", ""]
-    header = '@njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)'
-
-    # 1: gates
-    lines += [header, "def advance_gates(volts, old, new, h, lanes):"]
-    lines += [f"    old_{i} = old[{i}]\n    new_{i} = new[{i}]" for i in range(n_gates)]
+def _curves(channels: ChannelSet, slopes: bool) -> list[str]:
+    """Code that leaves inf_i and rate_i of every gate (and, if wanted, dinf_i and drate_i, their slopes in V)."""
+    wanted: dict[str, sp.Expr] = {}
+    after: list[str] = []
     for i, gate in enumerate(channels.gates):
-        lines += ["    for lane in range(lanes):", f"{at_lane}V = volts[lane]"]
-        lines += _gate_lines(gate, i, False, at_lane)
-        moved = f"old_{i}[lane] + (inf_{i} - old_{i}[lane]) * (1.0 - exp(-h * rate_{i}))"
-        lines.append(f"{at_lane}new_{i}[lane] = {f'inf_{i}' if gate.instantaneous else moved}")
-    lines += ["    return", ""]
+        if gate.alpha is not None and gate.beta is not None:
+            wanted |= {f"alpha_{i}": gate.alpha, f"beta_{i}": gate.beta}
+            after += [f"rate_{i} = alpha_{i} + beta_{i}", f"tau_{i} = 1.0 / rate_{i}", f"inf_{i} = alpha_{i} * tau_{i}"]
+            if slopes:
+                wanted |= {f"dalpha_{i}": sp.diff(gate.alpha, V), f"dbeta_{i}": sp.diff(gate.beta, V)}
+                after += [f"drate_{i} = dalpha_{i} + dbeta_{i}", f"dinf_{i} = (dalpha_{i} - inf_{i} * drate_{i}) * tau_{i}"]
+            continue
+        assert gate.time_constant is not None
+        wanted[f"inf_{i}"] = gate.infinity
+        if slopes:
+            wanted[f"dinf_{i}"] = sp.diff(gate.infinity, V)
+        if not gate.instantaneous:
+            wanted[f"tau_{i}"] = gate.time_constant
+            after.append(f"rate_{i} = 1.0 / tau_{i}")
+            if slopes:
+                wanted[f"dtau_{i}"] = sp.diff(gate.time_constant, V)
+                after.append(f"drate_{i} = -dtau_{i} * rate_{i} * rate_{i}")
+    return assignments(wanted, _INDENT) + [_INDENT + line for line in after]
 
-    # 2: diagonal and right-hand side
-    lines += [header, "def load_membrane(volts, states, dens, base, capacitance, diagonal, rhs, lanes):"]
-    lines += [f"    x_{i} = states[{i}]" for i in range(n_gates)]
-    lines += [f"    density_{c} = dens[{c}]" for c in range(len(powers))]
-    lines += ["    for lane in range(lanes):"]
+
+def _product(factors: list[str]) -> str:
+    return " * ".join(factors) if factors else "1.0"
+
+
+def _conductances(powers: list[list[tuple[int, int]]]) -> list[str]:
+    """Code that leaves g_c, the conductance of every channel (uS), from its gates x_i and its density at ``dens[at]``."""
+    lines = []
     for c, gates in enumerate(powers):
-        factors = [f"density_{c}[lane]"] + [f"x_{i}[lane]" for i, p in gates for _ in range(p)]
-        lines.append(f"{at_lane}g_{c} = {_product(factors)}")
+        factors = [f"load(dens, at + {c} * WIDTH)"] + [f"x_{i}" for i, p in gates for _ in range(p)]
+        lines.append(f"{_INDENT}g_{c} = {_product(factors)}")
+    return lines
+
+
+def _advance(channels: ChannelSet) -> list[str]:
+    """One compartment, one step: gates move on and are stored; returns its part of the matrix and of the right-hand side."""
+    powers = _gate_powers(channels)
+    lines = [_HEADER, "def advance(states, now, new, dens, at, base, capacitance, h):", f"{_INDENT}V = load(states, now)"]
+    lines += _curves(channels, slopes=False)
+    for i, gate in enumerate(channels.gates):
+        if gate.instantaneous:
+            lines.append(f"{_INDENT}x_{i} = inf_{i}")
+        else:
+            lines.append(f"{_INDENT}x_{i} = inf_{i} + (load(states, now + {i + 1} * WIDTH) - inf_{i}) * exp(-h * rate_{i})")
+        lines.append(f"{_INDENT}store(states, new + {i + 1} * WIDTH, x_{i})")
+    lines += _conductances(powers)
     total = " + ".join(f"g_{c}" for c in range(len(powers)))
     driven = " + ".join(f"g_{c} * {channel.reversal_mV!r}" for c, channel in enumerate(channels.channels))
-    lines += [
-        f"{at_lane}diagonal[lane] = base + ({total})",
-        f"{at_lane}rhs[lane] = capacitance * volts[lane] + ({driven})",
-        "    return",
-        "",
-    ]
+    return [*lines, f"{_INDENT}return base + ({total}), capacitance * V + ({driven})", ""]
 
-    # 3: adjoint of both; mu is the adjoint of the right-hand side
-    lines += [
-        header,
-        "def adjoint_membrane(volts, after, old, new, dens, mus, capacitance, theta, h, volts_bar, gates_bar, dens_bar, lanes):",
-    ]
-    lines += [f"    old_{i} = old[{i}]\n    new_{i} = new[{i}]\n    bar_{i} = gates_bar[{i}]" for i in range(n_gates)]
-    lines += [f"    density_{c} = dens[{c}]\n    density_bar_{c} = dens_bar[{c}]" for c in range(len(powers))]
-    for c, gates in enumerate(powers):
-        lines += [
-            "    for lane in range(lanes):",
-            f"{at_lane}solved = volts[lane] + theta * (after[lane] - volts[lane])",
-            f"{at_lane}pull = mus[lane] * ({channels.channels[c].reversal_mV!r} - solved)",
-            f"{at_lane}density_bar_{c}[lane] += {_product(['pull'] + [f'new_{i}[lane]' for i, p in gates for _ in range(p)])}",
-        ]
-        for i, p in gates:
-            others = [f"new_{k}[lane]" for k, q in gates for _ in range(q if k != i else q - 1)]
-            lines.append(f"{at_lane}bar_{i}[lane] += {_product(['pull', f'density_{c}[lane]', repr(float(p))] + others)}")
-    lines += [
-        "    for lane in range(lanes):",
-        f"{at_lane}volts_bar[lane] = volts_bar[lane] * (1.0 - 1.0 / theta) + capacitance * mus[lane]",
-    ]
+
+def _conductance(channels: ChannelSet) -> list[str]:
+    """The same part of the matrix from gates that are known."""
+    powers = _gate_powers(channels)
+    lines = [_HEADER, "def conductance(states, new, dens, at, base):"]
+    lines += [f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)" for i in range(len(channels.gates))]
+    lines += _conductances(powers)
+    return [*lines, f"{_INDENT}return base + ({' + '.join(f'g_{c}' for c in range(len(powers)))})", ""]
+
+
+def _linearised(channels: ChannelSet) -> list[str]:
+    """Code that leaves, for the step from ``now`` to ``new``, kept_i = dx_new/dx_old and slope_i = dx_new/dV of every gate.
+
+    What is needed of the current follows: pull_c = E_c - V* (V* the solved voltage), open_c the product of channel c's gates,
+    and its derivative open_c_i in gate i.
+    """
+    lines = [f"{_INDENT}V = load(states, now)", f"{_INDENT}solved = V + theta * (load(states, new) - V)"]
+    lines += _curves(channels, slopes=True)
     for i, gate in enumerate(channels.gates):
-        lines += ["    for lane in range(lanes):", f"{at_lane}V = volts[lane]"]
-        lines += _gate_lines(gate, i, True, at_lane)
+        lines.append(f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)")
         if gate.instantaneous:
-            lines += [f"{at_lane}volts_bar[lane] += bar_{i}[lane] * dinf_{i}", f"{at_lane}bar_{i}[lane] = 0.0"]
-            continue
+            lines.append(f"{_INDENT}slope_{i} = dinf_{i}")
+        else:
+            lines += [
+                f"{_INDENT}kept_{i} = exp(-h * rate_{i})",
+                f"{_INDENT}away_{i} = (inf_{i} - load(states, now + {i + 1} * WIDTH)) * (h * kept_{i})",
+                f"{_INDENT}slope_{i} = dinf_{i} * (1.0 - kept_{i}) + away_{i} * drate_{i}",
+            ]
+    for c, gates in enumerate(_gate_powers(channels)):
+        lines.append(f"{_INDENT}pull_{c} = {channels.channels[c].reversal_mV!r} - solved")
+        if gates:
+            lines.append(f"{_INDENT}open_{c} = {_product([f'x_{i}' for i, p in gates for _ in range(p)])}")
+        for i, p in gates:
+            others = [f"x_{k}" for k, q in gates for _ in range(q if k != i else q - 1)]
+            lines.append(f"{_INDENT}open_{c}_{i} = {_product(([repr(float(p))] if p > 1 else []) + others)}")
+    return lines
+
+
+def _retreat(channels: ChannelSet) -> list[str]:
+    """One compartment, one step, backwards: from mu, the adjoint of the right-hand side, to those of densities, gates, V."""
+    lines = [
+        _HEADER,
+        "def retreat(states, now, new, dens, at, mu, capacitance, theta, h, volts_bar, v_at, gates_bar, x_at, dens_bar):",
+        *_linearised(channels),
+        f"{_INDENT}incoming = load(volts_bar, v_at) * (1.0 - 1.0 / theta) + capacitance * mu",
+    ]
+    for c, gates in enumerate(_gate_powers(channels)):
+        here = f"dens_bar, at + {c} * WIDTH"
+        opened = f" * open_{c}" if gates else ""
         lines += [
-            f"{at_lane}kept = exp(-h * rate_{i})",
-            f"{at_lane}toward = inf_{i} - old_{i}[lane]",
-            f"{at_lane}incoming = bar_{i}[lane]",
-            f"{at_lane}volts_bar[lane] += incoming * (dinf_{i} * (1.0 - kept) + toward * h * drate_{i} * kept)",
-            f"{at_lane}bar_{i}[lane] = incoming * kept",
+            f"{_INDENT}toward_{c} = mu * pull_{c}",
+            f"{_INDENT}store({here}, load({here}) + toward_{c}{opened})",
         ]
-    lines += ["    return", ""]
-    return "\n".join(lines)
+        if gates:
+            lines.append(f"{_INDENT}share_{c} = toward_{c} * load(dens, at + {c} * WIDTH)")
+        for i, _ in gates:
+            lines.append(f"{_INDENT}bar_{i} = load(gates_bar, x_at + {i} * WIDTH) + share_{c} * open_{c}_{i}")
+    for i, gate in enumerate(channels.gates):
+        kept = "0.0" if gate.instantaneous else f"bar_{i} * kept_{i}"
+        lines += [
+            f"{_INDENT}incoming += bar_{i} * slope_{i}",
+            f"{_INDENT}store(gates_bar, x_at + {i} * WIDTH, {kept})",
+        ]
+    return [*lines, f"{_INDENT}store(volts_bar, v_at, incoming)", ""]
 
 
-def kernel_source(channels: ChannelSet) -> str:
-    """The whole text of a channel set's kernel module."""
-    primitives = (_HERE / "primitives.py").read_text()
+def channel_source(channels: ChannelSet) -> str:
+    """The channels' half of a kernel: functions over one compartment's lanes."""
+    lines = [f"VOLTAGE_LIMIT = {VOLTAGE_LIMIT_MV!r}", ""]
+    return "\n".join([*lines, *_advance(channels), *_conductance(channels), *_retreat(channels)])
+
+
+def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
+    """The whole text of a channel set's kernel module, for numbers of one precision (float64 or float32)."""
+    single = precision == "float32"
+    primitives = (_HERE / "primitives.py").read_text().replace("SINGLE = False", f"SINGLE = {single}", 1)
     driver = (_HERE / "driver.py").read_text()
-    note = f"# Generated by gradevo from the channel set {channels.name!r}; edit the declaration, not this file.\n"
-    return note + "\n\n".join([primitives, channel_source(channels), driver])
+    lanes = hashlib.sha256((_HERE / "lanes.py").read_bytes()).hexdigest()
+    width = VECTOR_BYTES // (4 if single else 8)
+    note = (
+        f"# Generated by gradevo from the channel set {channels.name!r}, {precision}; edit the declaration, not this file.\n"
+        f"# lanes.py {lanes}\n"
+    )
+    setting = f"from gradevo.kernels.lanes import memory\n\nWIDTH = {width}\nload, store = memory(WIDTH)\n\n"
+    return note + "\n\n".join([primitives, setting + channel_source(channels), driver])
 
 
 def cache_folder() -> Path:
@@ -196,9 +189,13 @@ def cache_folder() -> Path:
 
 
 @cache
-def kernel_module(channels: ChannelSet) -> ModuleType:
-    """Writes (once, aside and renamed into place) and imports the kernel module of a channel set."""
-    source = kernel_source(channels)
+def kernel_module(channels: ChannelSet, precision: str = "float64") -> ModuleType:
+    """Writes (once, aside and renamed into place) and imports the kernel module of a channel set.
+
+    Raises:
+        OSError: if the cache folder cannot be written, naming it and GRADEVO_CACHE.
+    """
+    source = kernel_source(channels, precision)
     name = "kernel_" + hashlib.sha256(source.encode()).hexdigest()[:20]
     folder = cache_folder() / "kernels"
     path = folder / f"{name}.py"

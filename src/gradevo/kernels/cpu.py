@@ -1,29 +1,23 @@
-"""Lays simulations out as lanes, runs the generated kernel in threads, and hands back voltages and density gradients."""
+"""Lays simulations out as lanes, runs the generated kernel in threads, and hands back voltages and their adjoints."""
 
 import itertools
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
-from gradevo.kernels.codegen import kernel_module
+from gradevo.kernels.codegen import VECTOR_BYTES, kernel_module
 from gradevo.kernels.elimination import Elimination, plan_elimination
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
 from gradevo.units import S_PER_CM2_UM2_TO_US, UF_PER_CM2_UM2_TO_NF
 
-VECTOR = 4
-"""float64 numbers in an AVX2 register: lanes come in multiples of it."""
-
-LEAST_LANES, MOST_LANES = 16, 64
-"""Simulations per block: four vectors keep the arithmetic units busy; beyond 64 lanes nothing more is gained."""
-
-CACHE_BYTES = 2**18
-ROWS_PER_COMPARTMENT = 12
-"""State, densities, matrix and right-hand side that a step touches, in numbers per compartment and lane."""
+KEPT_BYTES = 512 * 2**20
+"""Up to this much memory, a gradient keeps every state; beyond, it keeps checkpoints and runs each segment twice."""
 
 _compile_seconds = 0.0
 
@@ -53,70 +47,113 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 @dataclass(frozen=True, eq=False)
+class Passive:
+    """What a membrane is without its channels, for each candidate.
+
+    capacitance_uF_cm2: [population, compartments]. conductances_uS: [population, edges], axial.
+    """
+
+    capacitance_uF_cm2: np.ndarray
+    conductances_uS: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Everything about one neuron under one protocol that does not depend on its densities, as the kernel wants it."""
 
     neuron: Neuron
     protocol: Protocol
     elimination: Elimination
-    base_diagonal: np.ndarray
-    capacitance_over_step: np.ndarray
-    step_weights: tuple[np.ndarray, np.ndarray, np.ndarray]
-    currents: np.ndarray
-    initial_gates: np.ndarray
+    drive: tuple[np.ndarray, ...]
+    initial_state: np.ndarray
+    recorded: np.ndarray
     to_uS: np.ndarray
 
-    def solver_arguments(self) -> tuple:
-        e = self.elimination
-        return (
-            *(e.order, e.start, e.column, e.value, e.update_start, e.update_a, e.update_b, e.update_target, e.changed),
-            *(self.base_diagonal, self.capacitance_over_step, self.protocol.implicitness),
-        )
-
-    def time_arguments(self) -> tuple:
+    @property
+    def clock(self) -> tuple[float, float, int]:
         p = self.protocol
-        return (p.step_ms, p.first_gate_step_ms, p.n_steps, p.steps_per_sample)
+        return (p.step_ms, p.first_gate_step_ms, p.steps_per_sample)
+
+    @property
+    def state_numbers(self) -> int:
+        """Numbers in the state of one simulation."""
+        return self.neuron.n_compartments * self.initial_state.size
+
+    @cached_property
+    def own_passive(self) -> Passive:
+        """The neuron's own, as a population of one."""
+        m = self.neuron.morphology
+        return Passive(np.full((1, m.n_compartments), self.neuron.channels.capacitance_uF_cm2), m.conductances_uS[None])
 
 
 def make_plan(neuron: Neuron, protocol: Protocol) -> Plan:
     """Raises ValueError if the protocol names a site the neuron lacks."""
     protocol.validate(neuron)
     m, channels = neuron.morphology, neuron.channels
-    capacitance_nF = channels.capacitance_uF_cm2 * m.areas_um2 * UF_PER_CM2_UM2_TO_NF
-    over_step = capacitance_nF / (protocol.implicitness * protocol.step_ms)
-    base = np.zeros(m.n_nodes)
-    base[: m.n_compartments] = over_step
-    for column in (0, 1):
-        np.add.at(base, m.edges[:, column], m.conductances_uS)
+    currents = np.ascontiguousarray(protocol.stimulus.values_nA.transpose(2, 1, 0))
+    weights = protocol.stimulus.step_weights(protocol.start_ms, protocol.step_ms, protocol.n_steps)
     return Plan(
         neuron=neuron,
         protocol=protocol,
         elimination=plan_elimination(m.n_nodes, m.edges, m.conductances_uS),
-        base_diagonal=base,
-        capacitance_over_step=over_step,
-        step_weights=protocol.stimulus.step_weights(protocol.start_ms, protocol.step_ms, protocol.n_steps),
-        currents=np.ascontiguousarray(protocol.stimulus.values_nA.transpose(2, 1, 0)),
-        initial_gates=np.array(channels.initial_gates(), dtype=float),
+        drive=(*weights, currents, np.array(protocol.stimulated, dtype=np.int64)),
+        initial_state=np.array([channels.initial_voltage_mV, *channels.initial_gates()], dtype=float),
+        recorded=np.array(protocol.recorded, dtype=np.int64),
         to_uS=m.areas_um2 * S_PER_CM2_UM2_TO_US,
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Simulation k, candidate by candidate and within each stimulus by stimulus, is lane k % width of block k // width."""
+
+    total: int
+    blocks: int
+    width: int
+    candidate: np.ndarray
+    stimulus: np.ndarray
+
+    def to_lanes(self, values: np.ndarray, dtype: type) -> np.ndarray:
+        """[simulations or candidates given by index, ...] -> [block, ..., lane]; the last block repeats the last one."""
+        rows = values.reshape(self.blocks, self.width, *values.shape[1:])
+        return np.ascontiguousarray(np.moveaxis(rows, 1, -1), dtype=dtype)
+
+    def from_lanes(self, values: np.ndarray) -> np.ndarray:
+        """[block, ..., lane] -> [simulations, ...]."""
+        rows = np.moveaxis(values, -1, 1)
+        return rows.reshape(self.blocks * self.width, *values.shape[1:-1])[: self.total]
+
+
+def _layout(n_population: int, n_stimuli: int, dtype: type) -> Layout:
+    width = VECTOR_BYTES // np.dtype(dtype).itemsize
+    total = n_population * n_stimuli
+    blocks = -(-total // width)
+    candidate, stimulus = np.divmod(np.minimum(np.arange(blocks * width), total - 1), n_stimuli)
+    return Layout(total, blocks, width, candidate, stimulus)
+
+
 @dataclass(eq=False)
 class Run:
-    """A forward run whose states were kept for its adjoint."""
+    """A forward run, with what its adjoint needs: every state, or checkpoints of them."""
 
     plan: Plan
-    densities: np.ndarray
-    voltages: np.ndarray
-    gates: np.ndarray
-    diverged: np.ndarray
+    layout: Layout
     n_population: int
     threads: int
+    dtype: type
+    densities: np.ndarray
+    passive: Passive
+    matrix: tuple[np.ndarray, np.ndarray, np.ndarray]
+    kept: bool
+    every: int
+    states: np.ndarray
+    checkpoints: np.ndarray
+    diverged: np.ndarray
 
     def __del__(self) -> None:
         """The state buffers serve the next run of the same size."""
-        _release(self.voltages)
-        _release(self.gates)
+        _release(self.states)
+        _release(self.checkpoints)
 
 
 # Fresh large arrays cost a page fault per 4 kB, a third of a small run's time: a few are kept for reuse.
@@ -124,51 +161,68 @@ _spare: list[np.ndarray] = []
 _SPARE_BUFFERS = 4
 
 
-def _acquire(shape: tuple[int, ...]) -> np.ndarray:
+def _acquire(shape: tuple[int, ...], dtype: type) -> np.ndarray:
     size = int(np.prod(shape))
     for i, buffer in enumerate(_spare):
-        if size <= buffer.size <= 2 * size + 4096:
+        if buffer.dtype == dtype and size <= buffer.size <= 2 * size + 4096:
             return _spare.pop(i)[:size].reshape(shape)
-    return np.empty(size).reshape(shape)
+    return np.empty(size, dtype).reshape(shape)
 
 
 def _release(array: np.ndarray) -> None:
     flat = array.base if array.base is not None else array.reshape(-1)
     assert isinstance(flat, np.ndarray)
-    _spare.append(flat.reshape(-1))
+    if flat.size:
+        _spare.append(flat.reshape(-1))
     del _spare[:-_SPARE_BUFFERS]
 
 
-def _in_threads(threads: int, n_blocks: int, call) -> None:
-    """Calls call(first_block, end_block) on contiguous shares of the blocks."""
+def _in_threads(threads: int, n_blocks: int, call: Callable[[int, int, int], None]) -> None:
+    """Calls call(worker, first_block, end_block) on contiguous shares of the blocks."""
     shares = min(threads, n_blocks)
     bounds = [round(n_blocks * k / shares) for k in range(shares + 1)]
     if shares == 1:
-        call(0, n_blocks)
+        call(0, 0, n_blocks)
         return
-    for future in [_pool(threads).submit(call, a, b) for a, b in itertools.pairwise(bounds)]:
+    for future in [_pool(threads).submit(call, w, *ends) for w, ends in enumerate(itertools.pairwise(bounds))]:
         future.result()
 
 
-def _layout(n_simulations: int, n_compartments: int, threads: int) -> tuple[int, int]:
-    """(blocks, lanes per block): equal shares for the threads, blocks whose state stays in a core's cache.
+def _matrix(plan: Plan, layout: Layout, passive: Passive, dtype: type) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The voltage matrix without channels: diagonal [block, node, lane], entries [block, entry, lane] and C / (theta dt)
+    [block, compartment, lane]; one block serves all where the candidates share them."""
+    m, p = plan.neuron.morphology, plan.protocol
+    capacity = passive.capacitance_uF_cm2 * m.areas_um2 * UF_PER_CM2_UM2_TO_NF / (p.implicitness * p.step_ms)
+    base = np.zeros((len(capacity), m.n_nodes))
+    base[:, : m.n_compartments] = capacity
+    for column in (0, 1):
+        np.add.at(base.T, m.edges[:, column], passive.conductances_uS.T)
+    entries = np.zeros((len(capacity), max(plan.elimination.value.size, 1)))
+    np.subtract.at(entries.T, plan.elimination.entry_of_edge, passive.conductances_uS.T)
+    if len(capacity) == 1:
+        shared = (np.repeat(a[0][None, :, None], layout.width, axis=2) for a in (base, entries, capacity))
+        base, entries, capacity = (np.ascontiguousarray(a, dtype=dtype) for a in shared)
+    else:
+        base, entries, capacity = (layout.to_lanes(a[layout.candidate], dtype) for a in (base, entries, capacity))
+    return base, entries, capacity
 
-    Results do not depend on the layout (a test), so it is free to follow the machine.
-    """
-    in_cache = CACHE_BYTES // (8 * ROWS_PER_COMPARTMENT * n_compartments)
-    most = min(max(in_cache, LEAST_LANES), MOST_LANES)
-    blocks = -(-n_simulations // most)
-    if n_simulations >= LEAST_LANES * threads:
-        blocks = threads * -(-blocks // threads)
-    return blocks, VECTOR * -(-n_simulations // (VECTOR * blocks))
 
-
-def forward(plan: Plan, densities: np.ndarray, keep: bool, threads: int | None = None) -> tuple[np.ndarray, np.ndarray, Run]:
-    """Simulates population x stimuli.
+def forward(
+    plan: Plan,
+    densities: np.ndarray,
+    keep: bool,
+    threads: int | None = None,
+    passive: Passive | None = None,
+    checkpoint_every: int | None = None,
+) -> tuple[np.ndarray, np.ndarray, Run]:
+    """Simulates population x stimuli, in the precision of ``densities`` (float64 or float32).
 
     Args:
         densities: [population, channels, compartments] S/cm2.
-        keep: keep every state, for the adjoint.
+        keep: keep what the adjoint needs.
+        passive: None for the neuron's own.
+        checkpoint_every: steps between checkpoints; None keeps every state up to KEPT_BYTES, and beyond takes the square
+            root of the steps.
 
     Returns:
         voltages [population, stimuli, samples, sites] mV (NaN where diverged), diverged [population, stimuli], and the run.
@@ -180,85 +234,97 @@ def forward(plan: Plan, densities: np.ndarray, keep: bool, threads: int | None =
     if np.isnan(densities).any():
         where = tuple(int(i) for i in np.argwhere(np.isnan(densities))[0])
         raise ValueError(f"densities{list(where)} (candidate, channel, compartment) is NaN; it must be a number in S/cm2")
-    module = kernel_module(plan.neuron.channels)
-    protocol = plan.protocol
+    dtype = np.float32 if densities.dtype == np.float32 else np.float64
+    protocol, passive = plan.protocol, passive or plan.own_passive
     threads = available_threads() if threads is None else threads
-    n_population, n_channels, n = densities.shape
-    n_stimuli = protocol.n_stimuli
-    total = n_population * n_stimuli
-    blocks, lanes = _layout(total, n, threads)
-    # the last blocks may be padding only
-    blocks = -(-total // lanes)
-    # padding repeats the last simulation, so that idle lanes hold harmless numbers
-    simulation = np.minimum(np.arange(blocks * lanes), total - 1)
-    candidate, stimulus = np.divmod(simulation, n_stimuli)
-    in_uS = (densities * plan.to_uS).transpose(2, 1, 0)
-    by_lane = np.ascontiguousarray(in_uS[:, :, candidate].reshape(n, n_channels, blocks, lanes).transpose(2, 0, 1, 3))
-    stimulus_of_lane = np.ascontiguousarray(stimulus.reshape(blocks, lanes))
-    n_gates = plan.initial_gates.size
-    slots = protocol.n_steps + 1 if keep else 2
-    voltages = _acquire((blocks, slots, n, lanes))
-    gates = _acquire((blocks, slots, n, n_gates, lanes))
-    records = np.empty((blocks, protocol.n_samples, len(protocol.recorded), lanes))
-    diverged = np.empty((blocks, lanes), dtype=np.bool_)
-    shared = (
-        *plan.solver_arguments(),
-        *plan.time_arguments(),
-        *plan.step_weights,
-        plan.currents,
-        np.array(protocol.stimulated, dtype=np.int64),
-        stimulus_of_lane,
-        np.array(protocol.recorded, dtype=np.int64),
-        by_lane,
-        plan.neuron.channels.initial_voltage_mV,
-        plan.initial_gates,
-        voltages,
-        gates,
-        records,
-        diverged,
-    )
-    _in_threads(threads, blocks, lambda first, end: module.forward(first, end, keep, *shared))
-    out = records.transpose(0, 3, 1, 2).reshape(blocks * lanes, protocol.n_samples, -1)[:total]
-    bad = diverged.reshape(-1)[:total]
+    layout = _layout(len(densities), protocol.n_stimuli, dtype)
+    by_lane = layout.to_lanes((densities * plan.to_uS).transpose(0, 2, 1)[layout.candidate], dtype)
+    matrix = _matrix(plan, layout, passive, dtype)
+
+    n_steps = protocol.n_steps
+    one_state = (plan.neuron.n_compartments, plan.initial_state.size, layout.width)
+    every_state = layout.blocks * (n_steps + 1) * int(np.prod(one_state)) * np.dtype(dtype).itemsize
+    every = checkpoint_every or max(1, int(np.ceil(np.sqrt(n_steps))))
+    kept = keep and checkpoint_every is None and every_state <= KEPT_BYTES
+    segments = -(-n_steps // every) if keep and not kept else 0
+    states = _acquire((layout.blocks, n_steps + 1, *one_state) if kept else (threads, 2, *one_state), dtype)
+    checkpoints = _acquire((layout.blocks, segments, *one_state), dtype)
+    records = np.empty((layout.blocks, protocol.n_samples, plan.recorded.size, layout.width), dtype)
+    diverged = np.empty((layout.blocks, layout.width), np.bool_)
+
+    module = kernel_module(plan.neuron.channels, dtype.__name__)
+    stimulus_of_lane = layout.stimulus.reshape(layout.blocks, layout.width)
+
+    def simulate_blocks(worker: int, first: int, end: int) -> None:
+        module.forward(
+            first, end, n_steps, kept, plan.elimination.graph, *matrix, protocol.implicitness, plan.clock, plan.drive,
+            stimulus_of_lane, by_lane, plan.recorded, plan.initial_state, states if kept else states[worker : worker + 1],
+            checkpoints, every, records, diverged,
+        )  # fmt: skip
+
+    _in_threads(threads, layout.blocks, simulate_blocks)
+    out = layout.from_lanes(records)
+    bad = diverged.reshape(-1)[: layout.total]
     out[bad] = np.nan
-    run = Run(plan, by_lane, voltages, gates, bad, n_population, threads)
-    return out.reshape(n_population, n_stimuli, protocol.n_samples, -1), bad.reshape(n_population, n_stimuli), run
+    run = Run(plan, layout, len(densities), threads, dtype, by_lane, passive, matrix, kept, every, states, checkpoints, bad)
+    shape = (len(densities), protocol.n_stimuli)
+    return out.reshape(*shape, protocol.n_samples, -1), bad.reshape(shape), run
 
 
-def adjoint(run: Run, voltage_gradients: np.ndarray) -> np.ndarray:
-    """dL/d densities [population, channels, compartments] (1 / (S/cm2)) from dL/d voltages [population, stimuli, samples,
-    sites] (1/mV). A diverged simulation contributes nothing."""
-    plan, protocol = run.plan, run.plan.protocol
-    module = kernel_module(plan.neuron.channels)
+def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> tuple[np.ndarray, Passive | None]:
+    """From dL/d voltages [population, stimuli, samples, sites] (1/mV) to dL/d densities [population, channels, compartments]
+    (1 / (S/cm2)) and, if asked for, to the derivatives with respect to capacitances and axial conductances, in the places of
+    a Passive. A diverged simulation contributes nothing."""
+    plan, layout, protocol = run.plan, run.layout, run.plan.protocol
     blocks, n, n_channels, lanes = run.densities.shape
-    total = run.n_population * protocol.n_stimuli
-    upstream = np.zeros((blocks * lanes, protocol.n_samples, len(protocol.recorded)))
-    upstream[:total] = voltage_gradients.reshape(total, protocol.n_samples, -1)
-    upstream[:total][run.diverged] = 0.0
-    by_lane = np.ascontiguousarray(upstream.reshape(blocks, lanes, protocol.n_samples, -1).transpose(0, 2, 3, 1))
-    gradients = np.empty((blocks, n, n_channels, lanes))
-    shared = (
-        *plan.solver_arguments(),
-        *plan.time_arguments(),
-        np.array(protocol.recorded, dtype=np.int64),
-        run.densities,
-        run.voltages,
-        run.gates,
-        by_lane,
-        gradients,
+    upstream = np.zeros((blocks * lanes, protocol.n_samples, plan.recorded.size), run.dtype)
+    upstream[: layout.total] = voltage_gradients.reshape(layout.total, protocol.n_samples, -1)
+    upstream[: layout.total][run.diverged] = 0.0
+    record_bar = layout.to_lanes(upstream, run.dtype)
+    n_entries = run.matrix[1].shape[1]
+    bars = [
+        np.empty((blocks, n, n_channels, lanes), run.dtype),
+        np.empty((blocks if passive else 0, n, lanes), run.dtype),
+        np.empty((blocks if passive else 0, n_entries, lanes), run.dtype),
+    ]
+    segment = (run.threads, run.every + 1, n, plan.initial_state.size, lanes)
+    states = run.states if run.kept else _acquire(segment, run.dtype)
+    module = kernel_module(plan.neuron.channels, run.dtype.__name__)
+    stimulus_of_lane = layout.stimulus.reshape(blocks, lanes)
+
+    def walk_blocks(worker: int, first: int, end: int) -> None:
+        module.adjoint(
+            first, end, protocol.n_steps, run.kept, plan.elimination.graph, *run.matrix, protocol.implicitness, plan.clock,
+            plan.drive, stimulus_of_lane, run.densities, plan.recorded, states if run.kept else states[worker : worker + 1],
+            run.checkpoints, run.every, record_bar, passive, *bars,
+        )  # fmt: skip
+
+    _in_threads(run.threads, blocks, walk_blocks)
+    if not run.kept:
+        _release(states)
+    densities_bar = _sum_over_stimuli(run, bars[0]).transpose(0, 2, 1) * plan.to_uS
+    if not passive:
+        return densities_bar, None
+    per_area = plan.neuron.morphology.areas_um2 * UF_PER_CM2_UM2_TO_NF / (protocol.implicitness * protocol.step_ms)
+    return densities_bar, Passive(
+        capacitance_uF_cm2=_sum_over_stimuli(run, bars[1]) * per_area,
+        conductances_uS=_sum_over_stimuli(run, bars[2])[:, plan.elimination.entry_of_edge],
     )
-    _in_threads(run.threads, blocks, lambda first, end: module.adjoint(first, end, *shared))
-    per_simulation = gradients.transpose(0, 3, 2, 1).reshape(blocks * lanes, n_channels, n)[:total]
-    per_simulation[run.diverged] = 0.0
-    per_candidate = per_simulation.reshape(run.n_population, protocol.n_stimuli, n_channels, n)
-    # one stimulus after the other: numpy's own sum would choose its order by the array's shape
-    summed = np.zeros((run.n_population, n_channels, n))
-    for s in range(protocol.n_stimuli):
-        summed += per_candidate[:, s]
-    return summed * plan.to_uS
 
 
-def warm_up(neuron: Neuron) -> float:
+def _sum_over_stimuli(run: Run, bar: np.ndarray) -> np.ndarray:
+    """[block, ..., lane] -> [population, ...] in float64, one stimulus after the other: numpy's own sum would choose its
+    order by the array's shape."""
+    each = run.layout.from_lanes(bar)
+    each[run.diverged] = 0.0
+    each = each.reshape(run.n_population, run.plan.protocol.n_stimuli, *each.shape[1:])
+    total = np.zeros((run.n_population, *each.shape[2:]))
+    for s in range(each.shape[1]):
+        total += each[:, s]
+    return total
+
+
+def warm_up(neuron: Neuron, dtype: type = np.float64) -> float:
     """Compiles (or loads from the disk cache) both passes of a neuron's kernel; returns the seconds it took."""
     from gradevo.stimulus import Stimulus
 
@@ -266,7 +332,7 @@ def warm_up(neuron: Neuron) -> float:
     begin = time.perf_counter()
     stimulus = Stimulus(np.array([0.0, 1.0]), np.zeros((1, 1, 1)))
     plan = make_plan(neuron, Protocol(stimulus, (0,), (0,), 0.025, 2, 0.025))
-    voltages, _, run = forward(plan, neuron.default_densities()[None], keep=True, threads=1)
+    voltages, _, run = forward(plan, neuron.default_densities()[None].astype(dtype), keep=True, threads=1)
     adjoint(run, np.zeros_like(voltages))
     took = time.perf_counter() - begin
     _compile_seconds += took

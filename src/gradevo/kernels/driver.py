@@ -1,206 +1,277 @@
-# ruff: noqa: F821
+# ruff: noqa: F821, RUF059
 # pyright: reportUndefinedVariable=false
-"""The time loop of the fused kernel, forward and adjoint, for a block of simulations laid out as SIMD lanes.
+"""The time loop of the fused kernel, forward and adjoint, for blocks of simulations laid out as lanes.
 
-Lanes are the innermost, contiguous axis of every array; the time loop is outside, compartments inside. This file is the
-generic half: codegen.py appends it to the scalar code of one channel set (``advance_gates``, ``load_membrane``,
-``adjoint_membrane``), and Numba compiles the two as one module. It is never imported on its own.
+A block is one vector of simulations (lanes.py); every array ends in that axis, and is walked by an index into its flat memory.
+This file is the half that knows no channel: codegen.py appends it to the code of one channel set (``advance``, ``conductance``,
+``retreat``), and Numba compiles the two as one module. It is never imported on its own.
 
 Step s, from time t to t + dt, with implicitness theta (docs/numerics.md):
 
-1. gates: x <- x + (x_inf(V) - x) (1 - exp(-h / tau(V))), h = dt but for the first step;
+1. gates: x <- x_inf(V) + (x - x_inf(V)) exp(-h / tau(V)), h = dt but for the first step;
 2. voltages: (C / (theta dt) + G + L) V* = C / (theta dt) V + sum g E + I, with L the axial conductances and I the exact mean
    of the current over the step;
 3. V <- V + (V* - V) / theta.
 
-The adjoint walks the same steps backwards: one solve with the same symmetric matrix, then the derivatives of the rates.
+The adjoint walks the same steps backwards: one solve with the same symmetric matrix, then the derivatives of the rates. It
+needs every state. Either all of them were kept (one segment of all steps), or only those at the segments' beginnings, and
+each segment is run again before it is walked backwards.
+
+Names that return: ``graph`` = (order, start, column, update_start, update_a, update_b, update_target, changed), the
+elimination; ``clock`` = (step_ms, first_step_ms, stride); ``drive`` = (step_start, step_piece, step_weight, currents,
+stimulated), the currents.
 """
 
 import numpy as np
 from numba import njit
 
-# see primitives.py
-EXACT = {"contract", "nsz"}
+
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
+def eliminate(p, graph, diagonal, off, rhs, pivot, right):
+    """Eliminates node order[p], whose diagonal and right-hand side are given; leaves 1 / pivot and its right-hand side."""
+    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    k = order[p] * WIDTH
+    pivot = 1.0 / pivot
+    store(diagonal, k, pivot)
+    store(rhs, k, right)
+    for e in range(start[p], start[p + 1]):
+        below = column[e] * WIDTH
+        coupling = load(off, e * WIDTH)
+        factor = coupling * pivot
+        store(diagonal, below, load(diagonal, below) - factor * coupling)
+        store(rhs, below, load(rhs, below) - factor * right)
+    for u in range(update_start[p], update_start[p + 1]):
+        target = update_target[u] * WIDTH
+        fill = load(off, update_a[u] * WIDTH) * load(off, update_b[u] * WIDTH) * pivot
+        store(off, target, load(off, target) - fill)
+
+
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
+def substitute(p, graph, diagonal, off, rhs):
+    """The solution at node order[p], once all later nodes are solved."""
+    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    k = order[p] * WIDTH
+    right = load(rhs, k)
+    for e in range(start[p], start[p + 1]):
+        right = right - load(off, e * WIDTH) * load(rhs, column[e] * WIDTH)
+    solved = right * load(diagonal, k)
+    store(rhs, k, solved)
+    return solved
 
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
-def solve(order, start, column, update_start, update_a, update_b, update_target, diagonal, off, rhs, lanes):
-    """Solves the symmetric system in place: diagonal becomes its own reciprocal pivots, rhs the solution."""
-    n_nodes = order.size
-    for p in range(n_nodes):
-        k = order[p]
-        pivot = diagonal[k]
-        right = rhs[k]
-        for lane in range(lanes):
-            pivot[lane] = 1.0 / pivot[lane]
-        for e in range(start[p], start[p + 1]):
-            below = diagonal[column[e]]
-            right_below = rhs[column[e]]
-            coupling = off[e]
-            for lane in range(lanes):
-                factor = coupling[lane] * pivot[lane]
-                below[lane] -= factor * coupling[lane]
-                right_below[lane] -= factor * right[lane]
-        for u in range(update_start[p], update_start[p + 1]):
-            a = off[update_a[u]]
-            b = off[update_b[u]]
-            target = off[update_target[u]]
-            for lane in range(lanes):
-                target[lane] -= a[lane] * b[lane] * pivot[lane]
-    for p in range(n_nodes - 1, -1, -1):
-        k = order[p]
-        right = rhs[k]
-        pivot = diagonal[k]
-        for e in range(start[p], start[p + 1]):
-            solved = rhs[column[e]]
-            coupling = off[e]
-            for lane in range(lanes):
-                right[lane] -= coupling[lane] * solved[lane]
-        for lane in range(lanes):
-            right[lane] *= pivot[lane]
+def run_steps(
+    first, end, states, kept, graph, base, coupling, capacitance, theta, clock, drive, stimulus, dens,
+    diagonal, off, rhs, injected, records, recorded, checkpoints, every,
+):  # fmt: skip
+    """Runs one block from step ``first`` to ``end``.
+
+    states [slots, compartment, 1 + gates, lane]: V and gates; step s is in slot s - first if all are ``kept``, else in slot
+    (s - first) & 1. records [sample, site, lane] is filled where it has rows; checkpoints [segment, compartment, 1 + gates,
+    lane] receives the state before every ``every``-th step, where it has rows. base, coupling, capacitance: the matrix without
+    channels [node | entry | compartment, lane]. dens [compartment, channel, lane] uS.
+    """
+    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    step_ms, first_step_ms, stride = clock
+    step_start, step_piece, step_weight, currents, stimulated = drive
+    n_compartments, per_compartment = states.shape[1], states.shape[2] * WIDTH
+    per_state = n_compartments * per_compartment
+    per_density = dens.shape[1] * WIDTH
+    inverse_theta = 1.0 / theta
+    piece_before = -1
+    for s in range(first, end):
+        now = (s - first if kept else (s - first) & 1) * per_state
+        new = (s - first + 1 if kept else (s - first + 1) & 1) * per_state
+        h = first_step_ms if s == 0 else step_ms
+        if s % every == 0 and s // every < checkpoints.shape[0]:
+            for i in range(0, per_state, WIDTH):
+                store(checkpoints, s // every * per_state + i, load(states, now + i))
+        # a current that does not change is not gathered again
+        single = step_start[s + 1] - step_start[s] == 1 and step_weight[step_start[s]] == 1.0
+        if not (single and step_piece[step_start[s]] == piece_before):
+            for site in range(stimulated.size):
+                for lane in range(WIDTH):
+                    mean = 0.0
+                    for i in range(step_start[s], step_start[s + 1]):
+                        mean += step_weight[i] * currents[step_piece[i], site, stimulus[lane]]
+                    injected[site, lane] = mean
+            piece_before = step_piece[step_start[s]] if single else -1
+        for k in range(order.size):
+            store(diagonal, k * WIDTH, load(base, k * WIDTH))
+            store(rhs, k * WIDTH, 0.0)
+        for site in range(stimulated.size):
+            store(rhs, stimulated[site] * WIDTH, load(injected, site * WIDTH))
+        for i in range(changed.size):
+            store(off, changed[i] * WIDTH, load(coupling, changed[i] * WIDTH))
+        for p in range(order.size):
+            k = order[p]
+            pivot, right = load(diagonal, k * WIDTH), load(rhs, k * WIDTH)
+            if k < n_compartments:
+                at = k * per_compartment
+                pivot, driven = advance(states, now + at, new + at, dens, k * per_density, pivot, load(capacitance, k * WIDTH), h)
+                right = right + driven
+            eliminate(p, graph, diagonal, off, rhs, pivot, right)
+        for p in range(order.size - 1, -1, -1):
+            k = order[p]
+            solved = substitute(p, graph, diagonal, off, rhs)
+            if k < n_compartments:
+                before = load(states, now + k * per_compartment)
+                store(states, new + k * per_compartment, before + (solved - before) * inverse_theta)
+        if (s + 1) % stride == 0 and (s + 1) // stride < records.shape[0]:
+            row = (s + 1) // stride * recorded.size * WIDTH
+            for r in range(recorded.size):
+                store(records, row + r * WIDTH, load(states, new + recorded[r] * per_compartment))
 
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def forward(
-    first_block, end_block, keep,
-    order, start, column, value, update_start, update_a, update_b, update_target, changed,
-    base_diagonal, capacitance_over_step, theta,
-    step_ms, first_step_ms, n_steps, stride,
-    step_start, step_piece, step_weight, currents, stimulated, stimulus_of_lane,
-    recorded, densities, initial_voltage, initial_gates,
-    voltages, gates, records, diverged,
+    first_block, end_block, n_steps, kept, graph, base, coupling, capacitance, theta, clock, drive, stimulus_of_lane, dens,
+    recorded, initial_state, states, checkpoints, every, records, diverged,
 ):  # fmt: skip
     """Simulates blocks first_block..end_block - 1.
 
-    densities [block, compartment, channel, lane] uS. currents [piece, site, stimulus] nA. voltages [block, slot,
-    compartment, lane] and gates [block, slot, compartment, gate, lane]: all steps are kept if ``keep``, else two slots are
-    used in turn. records [block, sample, site, lane] mV. diverged [block, lane].
+    states [block, steps + 1, ...] if all are kept, else [worker, 2, ...], of which the block's own or the worker's (the first
+    block's) are used; base, coupling, capacitance [block or 1, ...]; records [block, sample, site, lane] mV;
+    diverged [block, lane].
     """
-    n_compartments = capacitance_over_step.size
-    n_nodes = base_diagonal.size
-    n_gates = initial_gates.size
-    lanes = densities.shape[3]
-    diagonal = np.empty((n_nodes, lanes))
-    rhs = np.empty((n_nodes, lanes))
-    off = np.empty((max(value.size, 1), lanes))
-    step_current = np.zeros(max(currents.shape[2], 1))
-    for e in range(value.size):
-        off[e, :] = value[e]
+    diagonal = np.empty((base.shape[1], WIDTH), states.dtype)
+    rhs = np.empty((base.shape[1], WIDTH), states.dtype)
+    injected = np.empty((max(drive[4].size, 1), WIDTH), states.dtype)
+    n_compartments, n_variables = states.shape[2], states.shape[3]
     for block in range(first_block, end_block):
-        kept = block if keep else first_block
-        volts = voltages[kept]
-        states = gates[kept]
-        dens = densities[block]
-        stimulus = stimulus_of_lane[block]
+        mine = states[block] if kept else states[0]
+        m = block if base.shape[0] > 1 else 0
+        off = coupling[m].copy()
         for c in range(n_compartments):
-            volts[0, c, :] = initial_voltage
-            for g in range(n_gates):
-                states[0, c, g, :] = initial_gates[g]
+            for g in range(n_variables):
+                store(mine, (c * n_variables + g) * WIDTH, initial_state[g])
         for r in range(recorded.size):
-            records[block, 0, r, :] = volts[0, recorded[r]]
-        for s in range(n_steps):
-            now = s if keep else s & 1
-            new = s + 1 if keep else 1 - now
-            h = first_step_ms if s == 0 else step_ms
-            for c in range(n_compartments):
-                advance_gates(volts[now, c], states[now, c], states[new, c], h, lanes)
-                load_membrane(
-                    volts[now, c], states[new, c], dens[c], base_diagonal[c], capacitance_over_step[c],
-                    diagonal[c], rhs[c], lanes,
-                )  # fmt: skip
-            for c in range(n_compartments, n_nodes):
-                diagonal[c, :] = base_diagonal[c]
-                rhs[c, :] = 0.0
-            for site in range(stimulated.size):
-                step_current[:] = 0.0
-                for i in range(step_start[s], step_start[s + 1]):
-                    for m in range(step_current.size):
-                        step_current[m] += step_weight[i] * currents[step_piece[i], site, m]
-                injected = rhs[stimulated[site]]
-                for lane in range(lanes):
-                    injected[lane] += step_current[stimulus[lane]]
-            for i in range(changed.size):
-                off[changed[i], :] = value[changed[i]]
-            solve(order, start, column, update_start, update_a, update_b, update_target, diagonal, off, rhs, lanes)
-            for c in range(n_compartments):
-                before = volts[now, c]
-                after = volts[new, c]
-                solved = rhs[c]
-                for lane in range(lanes):
-                    after[lane] = before[lane] + (solved[lane] - before[lane]) / theta
-            if (s + 1) % stride == 0:
-                sample = (s + 1) // stride
-                if sample < records.shape[1]:
-                    for r in range(recorded.size):
-                        records[block, sample, r, :] = volts[new, recorded[r]]
-        last = n_steps if keep else n_steps & 1
-        for lane in range(lanes):
+            store(records[block], r * WIDTH, initial_state[0])
+        run_steps(
+            0, n_steps, mine, kept, graph, base[m], coupling[m], capacitance[m], theta, clock, drive, stimulus_of_lane[block],
+            dens[block], diagonal, off, rhs, injected, records[block], recorded, checkpoints[block], every,
+        )  # fmt: skip
+        last = mine[n_steps if kept else n_steps & 1]
+        for lane in range(WIDTH):
             bad = False
             for c in range(n_compartments):
-                v = volts[last, c, lane]
                 # written so that a NaN counts as out of range
-                if not (-VOLTAGE_LIMIT < v < VOLTAGE_LIMIT):
+                if not (-VOLTAGE_LIMIT < last[c, 0, lane] < VOLTAGE_LIMIT):
                     bad = True
             diverged[block, lane] = bad
 
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def adjoint(
-    first_block, end_block,
-    order, start, column, value, update_start, update_a, update_b, update_target, changed,
-    base_diagonal, capacitance_over_step, theta,
-    step_ms, first_step_ms, n_steps, stride,
-    recorded, densities, voltages, gates, record_gradients, density_gradients,
+    first_block, end_block, n_steps, kept, graph, base, coupling, capacitance, theta, clock, drive, stimulus_of_lane, dens,
+    recorded, states, checkpoints, every, record_bar, passive, dens_bar, capacitance_bar, coupling_bar,
 ):  # fmt: skip
-    """From dL/d records to dL/d densities, lane by lane; every state was kept by ``forward``.
+    """From dL/d records to dL/d densities, lane by lane.
 
-    record_gradients [block, sample, site, lane] 1/mV; density_gradients [block, compartment, channel, lane] 1/uS, zeroed
-    here. Gradients stay separate per lane: the caller sums them in a fixed order, whatever the batch and the threads.
+    states [block, steps + 1, ...] if all were kept; else [worker, every + 1, ...], into which each segment is run again from
+    its checkpoint. record_bar [block, sample, site, lane] 1/mV. dens_bar [block, compartment, channel, lane] 1/uS. Where
+    ``passive``, capacitance_bar [block, compartment, lane] and coupling_bar [block, entry, lane] (of the conductance between
+    the entry's two nodes) are filled too. All are set here. Gradients stay separate per lane: the caller sums them in a fixed
+    order, whatever the batch and the threads.
     """
-    n_compartments = capacitance_over_step.size
-    n_nodes = base_diagonal.size
-    lanes = densities.shape[3]
-    n_gates = gates.shape[3]
-    diagonal = np.empty((n_nodes, lanes))
-    rhs = np.empty((n_nodes, lanes))
-    off = np.empty((max(value.size, 1), lanes))
-    voltage_adjoint = np.empty((n_compartments, lanes))
-    gate_adjoint = np.empty((n_compartments, n_gates, lanes))
-    for e in range(value.size):
-        off[e, :] = value[e]
+    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    step_ms, first_step_ms, stride = clock
+    n_nodes = base.shape[1]
+    n_compartments, n_variables = states.shape[2], states.shape[3]
+    per_compartment = n_variables * WIDTH
+    per_state = n_compartments * per_compartment
+    per_density = dens.shape[2] * WIDTH
+    n_gates = n_variables - 1
+    diagonal = np.empty((n_nodes, WIDTH), states.dtype)
+    rhs = np.empty((n_nodes, WIDTH), states.dtype)
+    injected = np.empty((max(drive[4].size, 1), WIDTH), states.dtype)
+    volts_bar = np.empty((n_compartments, WIDTH), states.dtype)
+    gates_bar = np.empty((n_compartments, n_gates, WIDTH), states.dtype)
+    no_records = np.empty((0, 1, WIDTH), states.dtype)
+    no_checkpoints = np.empty((0, 1, 1, WIDTH), states.dtype)
+    inverse_theta = 1.0 / theta
     for block in range(first_block, end_block):
-        volts = voltages[block]
-        states = gates[block]
-        dens = densities[block]
-        gradient = density_gradients[block]
-        gradient[:, :, :] = 0.0
-        voltage_adjoint[:, :] = 0.0
-        gate_adjoint[:, :, :] = 0.0
-        for s in range(n_steps - 1, -1, -1):
-            h = first_step_ms if s == 0 else step_ms
-            if (s + 1) % stride == 0:
-                sample = (s + 1) // stride
-                if sample < record_gradients.shape[1]:
-                    for r in range(recorded.size):
-                        target = voltage_adjoint[recorded[r]]
-                        source = record_gradients[block, sample, r]
-                        for lane in range(lanes):
-                            target[lane] += source[lane]
-            for c in range(n_compartments):
-                load_membrane(volts[s, c], states[s + 1, c], dens[c], base_diagonal[c], 0.0, diagonal[c], rhs[c], lanes)
-                right = rhs[c]
-                incoming = voltage_adjoint[c]
-                for lane in range(lanes):
-                    right[lane] = incoming[lane] / theta
-            for c in range(n_compartments, n_nodes):
-                diagonal[c, :] = base_diagonal[c]
-                rhs[c, :] = 0.0
-            for i in range(changed.size):
-                off[changed[i], :] = value[changed[i]]
-            solve(order, start, column, update_start, update_a, update_b, update_target, diagonal, off, rhs, lanes)
-            for c in range(n_compartments):
-                adjoint_membrane(
-                    volts[s, c], volts[s + 1, c], states[s, c], states[s + 1, c], dens[c], rhs[c],
-                    capacitance_over_step[c], theta, h,
-                    voltage_adjoint[c], gate_adjoint[c], gradient[c], lanes,
+        mine = states[block] if kept else states[0]
+        m = block if base.shape[0] > 1 else 0
+        off = coupling[m].copy()
+        here, bar, records = dens[block], dens_bar[block], record_bar[block]
+        matrix, cap = base[m], capacitance[m]
+        bar[:] = 0.0
+        volts_bar[:] = 0.0
+        gates_bar[:] = 0.0
+        if passive:
+            capacitance_bar[block] = 0.0
+            coupling_bar[block] = 0.0
+        length = n_steps if kept else every
+        for segment in range((n_steps + length - 1) // length - 1, -1, -1):
+            begin = segment * length
+            end = min(begin + length, n_steps)
+            if not kept:
+                mine[0] = checkpoints[block, segment]
+                run_steps(
+                    begin, end, mine, True, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus_of_lane[block],
+                    here, diagonal, off, rhs, injected, no_records, recorded, no_checkpoints, every,
                 )  # fmt: skip
+            for s in range(end - 1, begin - 1, -1):
+                now, new = (s - begin) * per_state, (s - begin + 1) * per_state
+                h = first_step_ms if s == 0 else step_ms
+                if (s + 1) % stride == 0 and (s + 1) // stride < records.shape[0]:
+                    row = (s + 1) // stride * recorded.size * WIDTH
+                    for r in range(recorded.size):
+                        v = recorded[r] * WIDTH
+                        store(volts_bar, v, load(volts_bar, v) + load(records, row + r * WIDTH))
+                for k in range(n_nodes):
+                    store(diagonal, k * WIDTH, load(matrix, k * WIDTH))
+                    store(rhs, k * WIDTH, 0.0)
+                for i in range(changed.size):
+                    store(off, changed[i] * WIDTH, load(coupling[m], changed[i] * WIDTH))
+                for p in range(n_nodes):
+                    k = order[p]
+                    pivot, right = load(diagonal, k * WIDTH), load(rhs, k * WIDTH)
+                    if k < n_compartments:
+                        pivot = conductance(mine, new + k * per_compartment, here, k * per_density, pivot)
+                        right = right + load(volts_bar, k * WIDTH) * inverse_theta
+                    eliminate(p, graph, diagonal, off, rhs, pivot, right)
+                for p in range(n_nodes - 1, -1, -1):
+                    k = order[p]
+                    mu = substitute(p, graph, diagonal, off, rhs)
+                    if k < n_compartments:
+                        at = k * per_compartment
+                        retreat(
+                            mine, now + at, new + at, here, k * per_density, mu, load(cap, k * WIDTH), theta, h,
+                            volts_bar, k * WIDTH, gates_bar, k * n_gates * WIDTH, bar,
+                        )  # fmt: skip
+                if passive:
+                    passive_bars(
+                        graph, mine, now, new, per_compartment, n_compartments, theta, matrix, coupling[m], rhs, diagonal,
+                        capacitance_bar[block], coupling_bar[block],
+                    )  # fmt: skip
+
+
+@njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
+def passive_bars(
+    graph, states, now, new, per_compartment, n_compartments, theta, base, coupling, mu, solved, capacitance_bar, coupling_bar
+):
+    """Adds one step's part of the adjoints of C / (theta dt) and of the axial conductances. ``solved`` is overwritten with V*."""
+    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    for k in range(order.size):
+        if k < n_compartments:
+            v = load(states, now + k * per_compartment)
+            change = theta * (load(states, new + k * per_compartment) - v)
+            store(solved, k * WIDTH, v + change)
+            store(capacitance_bar, k * WIDTH, load(capacitance_bar, k * WIDTH) - load(mu, k * WIDTH) * change)
+        else:
+            store(solved, k * WIDTH, 0.0)
+    # a branch point's voltage is the mean of its neighbours', weighted with the conductances (all neighbours are compartments)
+    for p in range(order.size):
+        for e in range(start[p], start[p + 1]):
+            i, j = order[p], column[e]
+            if i >= n_compartments or j >= n_compartments:
+                b, c = (i, j) if i >= n_compartments else (j, i)
+                share = load(coupling, e * WIDTH) / load(base, b * WIDTH)
+                store(solved, b * WIDTH, load(solved, b * WIDTH) - share * load(solved, c * WIDTH))
+    for p in range(order.size):
+        for e in range(start[p], start[p + 1]):
+            i, j = order[p] * WIDTH, column[e] * WIDTH
+            across = (load(mu, i) - load(mu, j)) * (load(solved, i) - load(solved, j))
+            store(coupling_bar, e * WIDTH, load(coupling_bar, e * WIDTH) - across)

@@ -18,6 +18,7 @@ class Elimination:
     column: [entries] the later node. value: [entries] the matrix's own off-diagonal (uS; 0 for fill).
     update_start: [nodes + 1]; update_a, update_b, update_target: [updates] entry triples,
     value[target] -= value[a] value[b] / diagonal. changed: entries that updates change, to be reset for every solve.
+    entry_of_edge: [E] the entry that holds an edge.
     """
 
     order: np.ndarray
@@ -29,6 +30,13 @@ class Elimination:
     update_b: np.ndarray
     update_target: np.ndarray
     changed: np.ndarray
+    entry_of_edge: np.ndarray
+
+    @property
+    def graph(self) -> tuple[np.ndarray, ...]:
+        """What the kernels call ``graph``."""
+        updates = (self.update_start, self.update_a, self.update_b, self.update_target)
+        return (self.order, self.start, self.column, *updates, self.changed)
 
 
 def plan_elimination(n_nodes: int, edges: np.ndarray, conductances_uS: np.ndarray) -> Elimination:
@@ -89,4 +97,5 @@ def plan_elimination(n_nodes: int, edges: np.ndarray, conductances_uS: np.ndarra
         update_b=integers(table[:, 1]),
         update_target=integers(table[:, 2]),
         changed=integers(np.unique(table[:, 2])),
+        entry_of_edge=integers([entry_of.get((i, j), entry_of.get((j, i))) for i, j in edges.tolist()]),
     )
