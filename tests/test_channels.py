@@ -8,6 +8,11 @@ import pytest
 from gradevo.channels import CHANNEL_SETS, channel_set
 from gradevo.config import check_config, load_config
 from gradevo.figures.channels import channel_curves, channels_page, curve
+from gradevo.morphology import chain
+from gradevo.neuron import Neuron
+from gradevo.protocol import Protocol
+from gradevo.simulate import simulate_numpy
+from gradevo.stimulus import steps
 from gradevo.study import make_neuron
 
 ROOT = Path(__file__).parents[1]
@@ -92,3 +97,31 @@ def test_the_figure_has_a_curve_for_every_gate(name):
     assert len(slow.lines) == sum(not g.instantaneous for g in gates)
     for line in [*steady.lines, *slow.lines]:
         assert np.isfinite(np.asarray(line.get_ydata(), dtype=float)).all()
+
+
+def spike_times(names: list[str], current_nA: float, without: tuple[str, ...]) -> np.ndarray:
+    """Of a cell of the paper's size (96 um by 96 um) under 500 ms of current, with some channels blocked; ms."""
+    neuron = Neuron("cell", chain(1, length_um=96.0, diameter_um=96.0), channel_set(names))
+    densities = neuron.default_densities()
+    densities[[neuron.channel_names.index(name) for name in without]] = 0.0
+    protocol = Protocol(steps(np.array([[current_nA]]), 50.0, 500.0), (0,), (0,), 0.1, 6001, 0.025)
+    v = simulate_numpy(neuron, densities, protocol)[0, :, 0]
+    return protocol.sample_times_ms[np.flatnonzero((v[1:] > 0) & (v[:-1] <= 0))]
+
+
+def test_the_regular_spiking_cell_adapts_through_its_m_current():
+    # the other channels of this combination are blocked: its kernel is that of the comparison with NEURON
+    names, others = ["pospischil_rs", "ih", "ih_distal", "k_a", "k_a_distal"], ("Ih", "Ih_distal", "KA", "KA_distal")
+    intervals = np.diff(spike_times(names, 0.75, others))
+    assert len(intervals) >= 4
+    assert intervals[-1] > 3 * intervals[0]
+    tonic = np.diff(spike_times(names, 0.75, (*others, "M")))
+    assert np.ptp(tonic) < 0.02 * tonic.mean()
+
+
+def test_the_lts_cell_bursts_through_its_t_current():
+    burst = spike_times(["pospischil_lts"], 0.15, ())
+    assert np.diff(burst)[0] < 20.0 < np.diff(burst)[-1]
+    blocked = spike_times(["pospischil_lts"], 0.15, ("CaT",))
+    assert blocked[0] > burst[0] + 50.0
+    assert np.diff(blocked).min() > 100.0
