@@ -60,9 +60,12 @@ def test_fits_without_a_finite_loss_do_not_stop_the_figures():
     densities = pd.DataFrame(
         {
             "problem": "p_all_all", "method": ["adam", "ibea"], "seed": 0, "channel": "Na", "compartment": 0,
-            "true_S_cm2": 0.1, "fitted_S_cm2": [0.11, np.nan],
+            "unit": "S/cm2", "true": 0.1, "fitted": [0.11, np.nan],
         }
     )  # fmt: skip
     fitted = true_against_fitted(densities)
     texts = [text.get_text() for ax in fitted.axes for text in ax.texts]
     assert texts == ["10 %", "no finite fit"]
+    passive = pd.concat([densities, densities.assign(channel="capacitance", unit="uF/cm2", true=1.0, fitted=2.0)])
+    assert [text.get_text() for ax in true_against_fitted(passive).axes for text in ax.texts] == texts
+    assert true_against_fitted(densities.assign(unit="uF/cm2")).texts[0].get_text() == "no problem fits densities"

@@ -35,7 +35,7 @@ def quick_fit(problem: Problem, **options):
 def test_history_and_totals(problem):
     result = quick_fit(problem, study="s")
     history = result.history
-    assert list(history.columns) == history_columns(("Na", "K"))
+    assert list(history.columns) == history_columns(problem.parameters.error_columns)
     assert (history[["study", "problem", "method", "seed"]] == ["s", "toy", "lbfgs", 0]).to_numpy().all()
     for column in ("event", "simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s"):
         assert history[column].is_monotonic_increasing
@@ -127,7 +127,7 @@ def test_success_and_cost_to_target(problem):
     assert study.loss_target(config, replace(problem, noise_mV=0.5)) == pytest.approx(1.0)
     rows = pd.DataFrame(study.density_rows(problem, result))
     assert list(rows["channel"]) == ["Na", "Na", "K", "K"]
-    np.testing.assert_array_equal(rows["true_S_cm2"], problem.truth)
+    np.testing.assert_array_equal(rows["true"], problem.truth)
 
 
 def test_targets_round_trip_and_follow_from_seeds(tmp_path):

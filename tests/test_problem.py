@@ -104,7 +104,7 @@ def holes(target: np.ndarray) -> np.ndarray:
         (lambda p: {"low": p.low[:-1]}, r"low has shape \(3,\)"),
         (lambda p: {"truth": 2 * p.high}, r"truth\[0\] is .* widen the bounds"),
         (lambda p: {"start": np.full(4, np.nan)}, r"start\[0\] is NaN"),
-        (lambda p: {"free": ("Na", "Ca")}, "free channel 'Ca' is not in neuron 'two'; it has Na, K, leak"),
+        (lambda p: {"free": ("Na", "Ca")}, "free 'Ca' is not in neuron 'two'; it has Na, K, leak, capacitance"),
         (lambda p: {"noise_mV": -1.0}, "noise_mV is -1.0"),
         (lambda p: {"transform": "sqrt"}, "unknown view 'sqrt'"),
         (lambda p: {"loss_declared": "mae"}, "unknown loss 'mae'"),

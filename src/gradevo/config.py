@@ -14,6 +14,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from gradevo.channels import channel_set
 from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.methods import get_method
+from gradevo.units import AXIAL_RESISTIVITY, PASSIVE_UNITS
 
 Config = dict[str, Any]
 
@@ -58,9 +59,7 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
         neurons = checked["neurons"]
         if problem["neuron"] not in neurons:
             raise ValueError(f"problems.{name}.neuron is {problem['neuron']!r}; {_closest(problem['neuron'], list(neurons))}")
-        low, high = problem.get("bounds", (0, 1))
-        if low >= high:
-            raise ValueError(f"problems.{name}.bounds cross: {low} >= {high}; give [low, high]")
+        _check_free(f"problems.{name}", problem, neurons[problem["neuron"]])
         _check_experiment(f"problems.{name}", problem)
     for name, settings in checked["methods"].items():
         try:
@@ -97,6 +96,23 @@ def _check_experiment(place: str, problem: Mapping[str, Any]) -> None:
             f"{place}.loss is {loss!r}, which is not in mV2 (its unit: {LOSS_UNITS[loss]}): the study's success.loss does not "
             "apply; give the problem a loss_target"
         )
+def _check_free(place: str, problem: Config, neuron: Config) -> None:
+    """What is fitted, and its bounds: known names, and a resistivity only where there is one."""
+    known = [*channel_set(neuron["channels"]).names, *PASSIVE_UNITS]
+    bounds = problem.get("bounds", {})
+    pairs = bounds if isinstance(bounds, Mapping) else {"": bounds}
+    for key, names in (("free", problem.get("free", [])), ("bounds", pairs if pairs is bounds else [])):
+        for name in names:
+            if name not in known:
+                raise ValueError(f"{place}.{key}: {name!r} is not in neuron {problem['neuron']!r}; {_closest(name, known)}")
+    if AXIAL_RESISTIVITY in problem.get("free", []) and "coupling_S_cm2" in neuron["morphology"]:
+        raise ValueError(
+            f"{place}.free: neuron {problem['neuron']!r} is coupled directly and has no axial resistivity; leave it out, "
+            "or declare a morphology with axial_resistivity_ohm_cm"
+        )
+    for name, (low, high) in pairs.items():
+        if low >= high:
+            raise ValueError(f"{'.'.join(filter(None, (place, 'bounds', name)))} cross: {low} >= {high}; give [low, high]")
 
 
 def morphology_file(config: Config, neuron: str) -> Path | None:

@@ -95,6 +95,8 @@ def fit(
         history=history,
         totals=totals,
         metadata={
+            "parameters": problem.parameter_names,
+            "units": problem.parameters.units,
             "settings": complete,
             "preset": (settings or {}).get("preset"),
             "limits": limits,
@@ -126,7 +128,7 @@ def _score(problem: Problem, meter: Meter, labels: dict[str, Any], heldout_point
     A held-out loss costs simulations, so it is taken for at most `heldout_points` of the successive bests (spread
     evenly over them, the last included) and is NaN in the rows of the others.
     """
-    columns = history_columns(problem.free)
+    columns = history_columns(problem.parameters.error_columns)
     history = pd.DataFrame(meter.rows)
     for name, value in labels.items():
         history[name] = value

@@ -1,7 +1,7 @@
 """What a fitting method sees: a loss over densities, in the coordinates of a view, for whole populations at once.
 
-Parameters are the free channels' densities in every compartment, channel-major: parameter `c * n_compartments + i` is
-free channel c in compartment i.
+Parameters are the free quantities, a value per region of the neuron (`gradevo.parameters`): channels' densities in S/cm2,
+capacitance in uF/cm2, axial resistivity in ohm cm. What is called densities here, [..., P], are the values of all of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from gradevo.kernels import cpu
 from gradevo.losses import Loss, Recorded, make_loss
 from gradevo.neuron import Neuron
+from gradevo.parameters import Inputs, Parameters, make_parameters
 from gradevo.protocol import Protocol
 from gradevo.simulate import simulate, simulate_numpy
 from gradevo.stimulus import first_shared
@@ -37,14 +38,17 @@ class Problem:
     name : what tables and messages call it
     neuron, protocol : what is simulated
     target : [stimuli, samples, recorded] mV
-    low, high : [P] S/cm2, the box
-    free : names of the channels that are fitted
+    low, high : [P], the box
+    free : what is fitted: names of channels, "capacitance", "axial_resistivity"
     noise_mV : standard deviation of the observation noise already in the target
-    truth : [P] S/cm2 or None when unknown
-    start : [P] S/cm2 or None; the first of the initial candidates
+    truth : [P] or None when unknown, or when the parameters cannot express it
+    start : [P] or None; the first of the initial candidates
     transform : the view that thetas are in (transforms.VIEWS)
     heldout : (Protocol, target) on which a fit is judged but not fitted, or None
     loss_declared : one of losses.LOSSES, or a mapping with its name as `kind` and its settings
+    regions : contiguous regions of a free quantity; see `make_parameters` for those not named
+    fixed : [channels, n] S/cm2, densities of the channels that are not free; None for the channel set's
+    true_values : [quantities, n] the truth in every compartment, where it varies within the regions that are fitted
 
     Raises
     ------
@@ -64,16 +68,11 @@ class Problem:
     transform: str = "logit"
     heldout: tuple[Protocol, np.ndarray] | None = None
     loss_declared: str | Mapping[str, Any] = "mse"
+    regions: Mapping[str, int] | None = None
+    true_values: np.ndarray | None = None
+    fixed: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for channel in self.free:
-            if channel not in self.neuron.channel_names:
-                raise ValueError(
-                    f"free channel {channel!r} is not in neuron {self.neuron.name!r}; "
-                    f"it has {', '.join(self.neuron.channel_names)}"
-                )
-        if not self.free or len(set(self.free)) != len(self.free):
-            raise ValueError(f"free channels {self.free} must be one or more different names")
         for field in ("low", "high", "truth", "start"):
             value = getattr(self, field)
             if value is not None:
@@ -83,6 +82,7 @@ class Problem:
             value = getattr(self, field)
             if value is not None:
                 self._check_inside(field, value)
+        self._check_true_values()
         if not (np.isfinite(self.noise_mV) and self.noise_mV >= 0):
             raise ValueError(f"noise_mV is {self.noise_mV}; it must be 0 or more")
         self.protocol.validate(self.neuron)
@@ -98,7 +98,22 @@ class Problem:
 
     @property
     def n_parameters(self) -> int:
-        return len(self.free) * self.neuron.n_compartments
+        return self.parameters.n_parameters
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """[P] such as "Na[3]": the density of Na in region 3."""
+        return self.parameters.names
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """How parameters map to compartments."""
+        return make_parameters(self.neuron, self.free, self.regions, self.fixed)
+
+    @cached_property
+    def compartment_truth(self) -> np.ndarray | None:
+        """[quantities, n] the truth in every compartment, or None when unknown."""
+        return self.true_values if self.truth is None else self.parameters.per_compartment(self.truth)
 
     @property
     def n_simulations(self) -> int:
@@ -120,7 +135,7 @@ class Problem:
         return Transform(self.transform, self.low, self.high)
 
     def densities(self, thetas: np.ndarray) -> np.ndarray:
-        """[..., P] in the view's coordinates to [..., P] S/cm2."""
+        """[..., P] in the view's coordinates to [..., P] in the parameters' units."""
         return self.coordinates.to_density(thetas)
 
     def sample_initial(self, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -140,17 +155,14 @@ class Problem:
         return self.coordinates.from_density(points)
 
     def sample_random(self, rng: np.random.Generator, n: int, as_density: bool = False) -> np.ndarray:
-        """n random starting points [n, P], without `start`: for restarts. In the view's coordinates, or in S/cm2."""
+        """n random starting points [n, P], without `start`: for restarts. In the view's coordinates, or as densities."""
         unit = Transform("unit", self.low, self.high)
         points = unit.to_density(rng.uniform(*START_MIDDLE, size=(n, self.n_parameters)))
         return points if as_density else self.coordinates.from_density(points)
 
     def full_densities(self, densities: np.ndarray) -> np.ndarray:
-        """Free densities [K, P] S/cm2 -> all channels' densities [K, channels, compartments] S/cm2."""
-        densities = np.asarray(densities, dtype=float)
-        full = np.repeat(self._default[None], len(densities), axis=0)
-        full[:, self._free_index] = densities.reshape(len(densities), len(self.free), -1)
-        return full
+        """Densities [K, P] -> all channels' densities [K, channels, compartments] S/cm2."""
+        return self.parameters.inputs(densities).densities
 
     def loss(self, thetas: np.ndarray) -> np.ndarray:
         """Losses [K] of thetas [K, P]; inf where a simulation diverged."""
@@ -171,50 +183,43 @@ class Problem:
         terms_of = self.loss_function.terms
         target = torch.from_numpy(self.target)
         for rows in _chunks(len(thetas), self.neuron, self.protocol, self.loss_function, gradient=True):
-            densities = torch.from_numpy(self.full_densities(self.densities(thetas[rows]))).requires_grad_()
-            voltages = simulate(self.neuron, densities, self._plans[0])
+            inputs = self.parameters.inputs(self.densities(thetas[rows]))
+            tensors = Inputs(*(None if value is None else torch.from_numpy(value).requires_grad_() for value in inputs))
+            voltages = simulate(self.neuron, tensors.densities, self._plans[0], **tensors.passive())
             # NumPy's sums, unlike torch's, do not depend on the batch: the same loss as `loss` gives, to the bit
             values = terms_of(voltages.detach().numpy(), self.target).mean(axis=1)
             finite = np.isfinite(values)
             losses[rows] = np.where(finite, values, np.inf)
             if finite.any():
                 terms_of(voltages, target).mean(dim=1)[torch.from_numpy(finite)].sum().backward()
-                assert densities.grad is not None
-                free = densities.grad.numpy()[:, self._free_index].reshape(len(values), -1)
+                free = self.parameters.gradient(Inputs(*(None if t is None else t.grad.numpy() for t in tensors)))
                 free = np.where(finite[:, None], free, 0.0)
                 gradients[rows] = free * self.coordinates.slope(thetas[rows])
         return losses, gradients
 
     def loss_of_densities(self, densities: np.ndarray) -> np.ndarray:
-        """Losses [K] of free densities [K, P] in S/cm2, whatever the view."""
+        """Losses [K] of densities [K, P], whatever the view."""
         return self._terms(densities).mean(axis=1)
 
     def heldout_loss(self, densities: np.ndarray) -> np.ndarray:
-        """Losses [K] of free densities [K, P] S/cm2 on the held-out stimuli; NaN where there are none."""
+        """Losses [K] of densities [K, P] on the held-out stimuli; NaN where there are none."""
         if self.heldout is None:
             return np.full(len(densities), np.nan)
         return self._terms(densities, heldout=True).mean(axis=1)
 
     def density_errors(self, densities: np.ndarray) -> dict[str, float]:
-        """Errors of free densities [P] S/cm2 against the truth, keyed as a history's columns; NaN without a truth."""
-        keys = [f"density_error_{channel}_mean_abs_S_cm2" for channel in self.free]
-        if self.truth is None:
-            return dict.fromkeys([*keys, "density_error_median_rel", "density_error_max_rel"], float("nan"))
-        error = np.abs(densities - self.truth)
-        errors = dict(zip(keys, error.reshape(len(self.free), -1).mean(axis=1).tolist(), strict=True))
-        relative = error / self.truth
-        errors["density_error_median_rel"] = float(np.median(relative))
-        errors["density_error_max_rel"] = float(np.max(relative))
-        return errors
+        """Errors of densities [P] against the truth, keyed as a history's columns; NaN without a truth."""
+        return self.parameters.errors(densities, self.compartment_truth)
 
     def _terms(self, densities: np.ndarray, heldout: bool = False) -> np.ndarray:
-        """Free densities [K, P] S/cm2 -> the loss's terms [K, stimuli], chunk by chunk."""
+        """Densities [K, P] -> the loss's terms [K, stimuli], chunk by chunk."""
         densities = np.asarray(densities, dtype=float)
         protocol, target = self._recordings[heldout]
         loss = self._losses[heldout]
         terms = np.empty((len(densities), protocol.n_stimuli))
         for rows in _chunks(len(densities), self.neuron, protocol, loss, gradient=False):
-            voltages = simulate_numpy(self.neuron, self.full_densities(densities[rows]), self._plans[heldout])
+            inputs = self.parameters.inputs(densities[rows])
+            voltages = simulate_numpy(self.neuron, inputs.densities, self._plans[heldout], **inputs.passive())
             values = loss.terms(voltages, target)
             terms[rows] = np.where(np.isfinite(values), values, np.inf)
         return terms
@@ -245,13 +250,6 @@ class Problem:
             for protocol, _ in self._recordings
         )
 
-    @cached_property
-    def _default(self) -> np.ndarray:
-        return np.asarray(self.neuron.default_densities(), dtype=float)
-
-    @cached_property
-    def _free_index(self) -> list[int]:
-        return [self.neuron.channel_names.index(channel) for channel in self.free]
 
     def _batch(self, thetas: np.ndarray) -> np.ndarray:
         thetas = np.asarray(thetas, dtype=float)
@@ -265,8 +263,8 @@ class Problem:
         vector = np.ascontiguousarray(value, dtype=float)
         if vector.shape != (self.n_parameters,):
             raise ValueError(
-                f"{field} has shape {vector.shape}; {len(self.free)} free channels x {self.neuron.n_compartments} "
-                f"compartments need [{self.n_parameters}]"
+                f"{field} has shape {vector.shape}; the parameters of {', '.join(self.free)} in their regions need "
+                f"[{self.n_parameters}]"
             )
         if np.isnan(vector).any():
             raise ValueError(f"{field}[{int(np.flatnonzero(np.isnan(vector))[0])}] is NaN")
@@ -277,8 +275,20 @@ class Problem:
         if len(outside):
             i = int(outside[0])
             raise ValueError(
-                f"{field}[{i}] is {value[i]:g} S/cm2, outside its bounds [{self.low[i]:g}, {self.high[i]:g}]; widen the bounds"
+                f"{field}[{i}] is {value[i]:g} {self.parameters.units[i]} for {self.parameter_names[i]}, outside its bounds "
+                f"[{self.low[i]:g}, {self.high[i]:g}]; widen the bounds"
             )
+
+    def _check_true_values(self) -> None:
+        if self.true_values is None:
+            return
+        if self.truth is not None:
+            raise ValueError("truth and true_values are both given; give true_values only where parameters cannot express them")
+        values = np.ascontiguousarray(self.true_values, dtype=float)
+        wanted = (len(self.free), self.neuron.n_compartments)
+        if values.shape != wanted or not (np.isfinite(values) & (values > 0)).all():
+            raise ValueError(f"true_values has shape {values.shape}; it must be positive numbers [quantities, n] = {wanted}")
+        object.__setattr__(self, "true_values", values)
 
 
 def _check_unseen(fitted: Protocol, heldout: Protocol) -> None:

@@ -1,11 +1,14 @@
 """A neuron cut into contiguous regions: the dial between one density for the whole neuron and one per compartment."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from gradevo.morphology import Morphology
 from gradevo.tree import root_first
 
 
+@lru_cache(maxsize=64)  # each problem of a study, and each view of a problem, asks again
 def contiguous_regions(morphology: Morphology, k: int) -> np.ndarray:
     """Labels [n] of k connected regions, numbered 0 ... k - 1 by their lowest compartment.
 
@@ -20,21 +23,23 @@ def contiguous_regions(morphology: Morphology, k: int) -> np.ndarray:
     n = morphology.n_compartments
     if not 1 <= k <= n:
         raise ValueError(f"regions is {k}; a neuron of {n} compartments can be cut into 1 to {n}")
+    if k == n:
+        return _fixed(np.arange(n))
     # whole numbers, so that ties are ties however the areas are summed
     weights = np.rint(morphology.areas_um2 / morphology.areas_um2.sum() * 2**40).astype(np.int64)
     parents = morphology.parents.copy()
     order = root_first(parents)
     roots = order[parents[order] < 0]
     parents[roots[1:]] = roots[0]
-    regions = [order]
+    regions = [(int(weights.sum()), order)]
     for _ in range(k - 1):
-        largest = max((r for r in regions if len(r) > 1), key=lambda r: (weights[r].sum(), -r.min()))
+        largest = max((r for r in regions if len(r[1]) > 1), key=lambda r: (r[0], -r[1].min()))
         regions = [r for r in regions if r is not largest]
-        regions += _halved(largest, parents, weights)
+        regions += [(int(weights[half].sum()), half) for half in _halved(largest[1], parents, weights)]
     labels = np.empty(n, dtype=np.int64)
-    for label, region in enumerate(sorted(regions, key=np.min)):
+    for label, region in enumerate(sorted((r[1] for r in regions), key=np.min)):
         labels[region] = label
-    return labels
+    return _fixed(labels)
 
 
 def region_means(values: np.ndarray, labels: np.ndarray, areas_um2: np.ndarray) -> np.ndarray:
@@ -47,12 +52,19 @@ def region_means(values: np.ndarray, labels: np.ndarray, areas_um2: np.ndarray) 
     for region, those in enumerate(members):
         if not len(those):
             raise ValueError(f"region {region} has no compartments; number regions 0, 1, ... without gaps")
-    # a region of one compartment keeps its value to the bit
-    means = [
-        values[..., those[0]] if len(those) == 1 else np.average(values[..., those], axis=-1, weights=areas_um2[those])
-        for those in members
-    ]
+    means = []
+    for those in members:
+        own = values[..., those]
+        # rounding must not change what is uniform already
+        uniform = (own == own[..., :1]).all(axis=-1)
+        means.append(np.where(uniform, own[..., 0], np.average(own, axis=-1, weights=areas_um2[those])))
     return np.stack(means, axis=-1)
+
+
+def _fixed(labels: np.ndarray) -> np.ndarray:
+    """Read-only, because the cache hands the same array to everybody."""
+    labels.setflags(write=False)
+    return labels
 
 
 def _halved(region: np.ndarray, parents: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:

@@ -34,7 +34,7 @@ def readable_table(
     table.add_column("problem", no_wrap=True)
     table.add_column("method", no_wrap=True)
     headings = (
-        "densi-\nties", "loss\nsuccess", "density\nsuccess", "median\nloss", "held-out\nloss",
+        "param-\neters", "loss\nsuccess", "density\nsuccess", "median\nloss", "held-out\nloss",
         "simula-\ntions", "gra-\ndients", "simulation\nequivalents", "wall\ntime, s",
     )  # fmt: skip
     for heading in headings:
@@ -74,7 +74,7 @@ def _explanation(success: dict[str, Any]) -> list[str]:
     return [
         f"Loss success: at most {success['loss']:g} mV² (noisy targets: {success['noise_factor']:g} x the noise variance), "
         "or the problem's own loss_target. Losses are mean squared errors in mV² where a problem declares no other.",
-        f"Density success: largest relative error at most {100 * success['density_rel']:g} %.",
+        f"Density success: largest relative error of what is free at most {100 * success['density_rel']:g} %.",
         "Simulations to wall time: median cost until loss success; - where half of the fits or more missed it.",
     ]
 

@@ -28,9 +28,9 @@ class Status(StrEnum):
 class Result:
     """The outcome of one fit.
 
-    best_densities [P] S/cm2 (NaN when no finite loss was seen), best_loss in the loss's unit (inf then), history one row per
-    batch with the columns of `history_columns`, totals a flat dict of what was spent and reached (the JSON's "totals"),
-    metadata the settings, versions and hardware.
+    best_densities [P] the best parameters in their units (NaN when no finite loss was seen), best_loss in the loss's unit (inf
+    then), history one row per batch with the columns of `history_columns`, totals a flat dict of what was spent and reached
+    (the JSON's "totals"), metadata the settings, versions and hardware.
     """
 
     best_densities: np.ndarray
@@ -42,14 +42,13 @@ class Result:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def history_columns(channels: tuple[str, ...]) -> list[str]:
-    """Columns of a history, in order, for these free channels. Density errors are those of the best so far."""
+def history_columns(error_columns: tuple[str, ...]) -> list[str]:
+    """Columns of a history, in order, with a problem's error columns. Errors are those of the best so far."""
     return [
         "study", "problem", "method", "seed", "event",
         "simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s",
         "loss", "best_loss", "heldout_loss",
-        *(f"density_error_{channel}_mean_abs_S_cm2" for channel in channels),
-        "density_error_median_rel", "density_error_max_rel",
+        *error_columns,
     ]  # fmt: skip
 
 
@@ -61,7 +60,7 @@ def write_result(result: Result, parquet: str | Path, json_path: str | Path | No
         "status": str(result.status),
         "message": result.message,
         "best_loss": _plain(result.best_loss),
-        "best_densities_S_cm2": _plain(result.best_densities),
+        "best_parameters": _plain(result.best_densities),
         "totals": _plain(result.totals),
         "metadata": _plain(result.metadata),
     }
@@ -75,7 +74,7 @@ def read_result(parquet: str | Path, json_path: str | Path | None = None) -> Res
     json_path = Path(json_path) if json_path is not None else parquet.with_suffix(".json")
     document = json.loads(json_path.read_text())
     best_loss = document["best_loss"]
-    densities = [np.nan if value is None else value for value in document["best_densities_S_cm2"]]
+    densities = [np.nan if value is None else value for value in document["best_parameters"]]
     return Result(
         best_densities=np.array(densities, dtype=float),
         best_loss=np.inf if best_loss is None else float(best_loss),

@@ -17,15 +17,18 @@ from gradevo.fit import fit
 from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.meter import Meter
 from gradevo.neuron import Neuron
+from gradevo.parameters import Parameters, make_parameters
 from gradevo.problem import Problem
 from gradevo.protocol import Protocol, resolve_sites
 from gradevo.regions import contiguous_regions, region_means
 from gradevo.result import Result, write_aside
 from gradevo.simulate import simulate_numpy
 from gradevo.stimulus import make_stimulus
-from gradevo.units import UA_PER_CM2_UM2_TO_NA
+from gradevo.units import PASSIVE_UNITS, UA_PER_CM2_UM2_TO_NA
 
 DEFAULT_BOUNDS = (0.3, 3.0)
+
+ALL = "all"
 
 
 def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
@@ -45,7 +48,7 @@ def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
     neuron = Neuron(name, grown, channel_set(declared["channels"]))
     rule = dict(declared["densities"])
     densities = DENSITIES[rule.pop("kind")](neuron, **rule)
-    if "regions" in declared:
+    if declared.get("regions", ALL) != ALL:
         labels = contiguous_regions(grown, declared["regions"])
         densities = region_means(densities, labels, grown.areas_um2)[:, labels]
     return neuron, densities
@@ -78,8 +81,8 @@ def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
     """The recordings that problem `name` is fitted to.
 
     target_mV [stimuli, samples, recorded], with noise where the problem has any; heldout_mV likewise, without noise
-    (where declared); truth_S_cm2 [P], free channels channel-major; times_ms [samples]; recorded, stimulated
-    (compartments); current_edges_ms [pieces + 1], current_nA [stimuli, stimulated, pieces]. Raises ValueError.
+    (where declared); true_densities_S_cm2 [channels, n]; times_ms [samples]; recorded, stimulated (compartments);
+    current_edges_ms [pieces + 1], current_nA [stimuli, stimulated, pieces]. Raises ValueError.
     """
     declared = _declared(config, "problems", name)
     neuron, densities = make_neuron(config, declared["neuron"])
@@ -92,7 +95,7 @@ def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
         target = target + rng.normal(0.0, noise_mV, size=target.shape)
     arrays = {
         "target_mV": target,
-        "truth_S_cm2": _truth(neuron, densities),
+        "true_densities_S_cm2": densities,
         "times_ms": protocol.sample_times_ms,
         "recorded": np.array(protocol.recorded),
         "stimulated": np.array(protocol.stimulated),
@@ -113,21 +116,26 @@ def make_problem(config: Config, name: str, targets: str | Path | Mapping[str, n
         targets = read_arrays(targets)
     neuron, densities = make_neuron(config, declared["neuron"])
     protocol, heldout = _protocols(declared, neuron)
-    truth = _truth(neuron, densities)
-    if not np.array_equal(truth, targets["truth_S_cm2"]):
+    if not np.array_equal(densities, targets["true_densities_S_cm2"]):
         raise ValueError(f"the targets of problem {name!r} belong to other densities than its neuron's; make them anew")
-    default = _truth(neuron, neuron.default_densities())
-    low, high = declared.get("bounds", DEFAULT_BOUNDS)
+    free, regions = _free_regions(declared, config["neurons"][declared["neuron"]], neuron)
+    parameters = make_parameters(neuron, free, regions)
+    low, high = _bounds(declared, parameters)
+    true = parameters.select(densities)
+    truth = parameters.express(true)
     return Problem(
         name=name,
         neuron=neuron,
         protocol=protocol,
         target=targets["target_mV"],
-        low=low * default,
-        high=high * default,
-        free=_free(neuron),
+        low=low,
+        high=high,
+        free=free,
+        regions=regions,
+        fixed=densities,  # what is not fitted is known
         noise_mV=declared.get("noise_mV", 0.0),
         truth=truth,
+        true_values=true if truth is None else None,
         heldout=None if heldout is None else (heldout, targets["heldout_mV"]),
         loss_declared=declared.get("loss", "mse"),
     )
@@ -191,7 +199,7 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     row |= {"status": str(result.status), "message": result.message}
     row |= {key: totals[key] for key in ("simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s", "compile_s")}
     row |= {"best_loss": result.best_loss, "heldout_loss": totals["heldout_loss"]}
-    row |= {key: value for key, value in totals.items() if key.startswith("density_error_")}
+    row |= {key: totals[key] for key in problem.parameters.error_columns}
     worst = totals["density_error_max_rel"]
     row["success_loss"] = bool(result.best_loss <= target)
     row["success_density"] = bool(worst <= config["success"]["density_rel"])
@@ -202,20 +210,25 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
 
 
 def density_rows(problem: Problem, result: Result) -> list[dict[str, Any]]:
-    """True and fitted density of every free channel and compartment, one row each."""
-    fitted = result.best_densities.reshape(len(problem.free), -1)
-    true = (problem.truth if problem.truth is not None else np.full(problem.n_parameters, np.nan)).reshape(fitted.shape)
+    """True and fitted value of every free quantity in every compartment, one row each.
+
+    A channel's row holds its density; capacitance and axial resistivity are rows too, under their names, where they are free.
+    """
+    fitted = problem.parameters.per_compartment(result.best_densities)
+    true = problem.compartment_truth if problem.compartment_truth is not None else np.full(fitted.shape, np.nan)
     labels = {key: result.totals[key] for key in ("problem", "method", "seed")}
     return [
         {
             **labels,
             "neuron": problem.neuron.name,
-            "channel": channel,
+            "channel": quantity.name,
             "compartment": i,
-            "true_S_cm2": float(true[c, i]),
-            "fitted_S_cm2": float(fitted[c, i]),
+            "region": int(quantity.labels[i]),
+            "unit": quantity.unit,
+            "true": float(true[q, i]),
+            "fitted": float(fitted[q, i]),
         }
-        for c, channel in enumerate(problem.free)
+        for q, quantity in enumerate(problem.parameters.quantities)
         for i in range(problem.neuron.n_compartments)
     ]
 
@@ -231,8 +244,28 @@ def _free(neuron: Neuron) -> tuple[str, ...]:
     return tuple(neuron.channel_names[i] for i in neuron.channels.free_indices)
 
 
-def _truth(neuron: Neuron, densities: np.ndarray) -> np.ndarray:
-    return densities[list(neuron.channels.free_indices)].reshape(-1)
+def _free_regions(
+    problem: Mapping[str, Any], declared_neuron: Mapping[str, Any], neuron: Neuron
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """What is free, and in how many regions where that is not the rule of ``make_parameters``.
+
+    Densities are fitted in the problem's regions, else in those of the neuron's truth, else per compartment.
+    """
+    declared = problem.get("free", _free(neuron))
+    k = problem.get("regions", declared_neuron.get("regions", ALL))
+    regions = {} if k == ALL else {name: k for name in declared if name not in PASSIVE_UNITS}
+    if isinstance(declared, Mapping):
+        regions |= {name: neuron.n_compartments if own == ALL else own for name, own in declared.items()}
+    return tuple(declared), regions
+
+
+def _bounds(problem: Mapping[str, Any], parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+    """The box [P], [P]: factors of the defaults, one pair for all quantities or one by name."""
+    declared = problem.get("bounds", {})
+    pairs = [declared.get(q.name, DEFAULT_BOUNDS) if isinstance(declared, Mapping) else declared for q in parameters.quantities]
+    counts = [q.n_regions for q in parameters.quantities]
+    low, high = (np.repeat([pair[side] for pair in pairs], counts) * parameters.defaults for side in (0, 1))
+    return low, high
 
 
 def _protocols(declared: Mapping[str, Any], neuron: Neuron) -> tuple[Protocol, Protocol | None]:

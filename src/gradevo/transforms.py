@@ -1,13 +1,14 @@
 """Invertible views of bounded densities: the coordinates that a method searches in.
 
-A density lives in a box [low, high] with 0 < low < high. Channel densities are scale parameters, so the box is measured
-on a logarithmic scale: u = ln(density / low) / ln(high / low) runs from 0 to 1. The views:
+A density lives in a box [low, high] with 0 < low < high. Channel densities are scale parameters (and so are a capacitance and
+an axial resistivity, which are treated alike, each in its unit), so the box is measured on a logarithmic scale:
+u = ln(density / low) / ln(high / low) runs from 0 to 1. The views:
 
 =========  ==========================  =======================================================
 unit       u in [0, 1]                 for searches that need a box
 log        ln density                  bounds are finite, but a search may ignore them
 logit      ln(u / (1 - u))             unconstrained: every point lies inside the box
-identity   density itself (S/cm2)      reproduces published settings; a search may ignore bounds
+identity   density itself              reproduces published settings; a search may ignore bounds
 =========  ==========================  =======================================================
 """
 
@@ -32,7 +33,7 @@ class Transform:
     Parameters
     ----------
     name : one of VIEWS
-    low, high : [P] S/cm2, 0 < low < high
+    low, high : [P], 0 < low < high
 
     Raises
     ------
@@ -60,7 +61,7 @@ class Transform:
         return self.low.copy(), self.high.copy()
 
     def to_density(self, theta: np.ndarray) -> np.ndarray:
-        """Coordinates [..., P] to densities [..., P] in S/cm2."""
+        """Coordinates [..., P] to densities [..., P]."""
         theta = np.asarray(theta, dtype=float)
         if self.name == "identity":
             return theta.copy()
@@ -70,12 +71,12 @@ class Transform:
         return self.low * np.exp(unit * self._log_range)
 
     def from_density(self, density: np.ndarray) -> np.ndarray:
-        """Densities [..., P] in S/cm2 to coordinates [..., P]. Raises ValueError where the view cannot express them."""
+        """Densities [..., P] to coordinates [..., P]. Raises ValueError where the view cannot express them."""
         density = np.asarray(density, dtype=float)
         if self.name == "identity":
             return density.copy()
         if not np.all(density > 0):
-            raise ValueError(f"a density of {np.min(density)} S/cm2 has no {self.name} coordinate; densities must be > 0")
+            raise ValueError(f"a density of {np.min(density)} has no {self.name} coordinate; densities must be > 0")
         if self.name == "log":
             return np.log(density)
         unit = np.log(density / self.low) / self._log_range
@@ -112,7 +113,7 @@ def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
             raise ValueError(f"bound {name}[{where}] is {values[where]}; bounds must be finite")
     if np.any(low <= 0):
         where = int(np.flatnonzero(low <= 0)[0])
-        raise ValueError(f"bound low[{where}] is {low[where]} S/cm2; densities are searched on a log scale: use low > 0")
+        raise ValueError(f"bound low[{where}] is {low[where]}; densities are searched on a log scale: use low > 0")
     if np.any(low >= high):
         where = int(np.flatnonzero(low >= high)[0])
-        raise ValueError(f"bounds cross at parameter {where}: low {low[where]} >= high {high[where]} S/cm2; swap or widen them")
+        raise ValueError(f"bounds cross at parameter {where}: low {low[where]} >= high {high[where]}; swap or widen them")

@@ -32,3 +32,10 @@ OHM_CM_PER_UM_TO_MOHM = 1e4 * 1e-6
 
 MS_PER_CM2_TO_S_PER_CM2 = 1e-3
 """mS/cm2 (as the published study writes densities) -> S/cm2"""
+
+CAPACITANCE, AXIAL_RESISTIVITY = "capacitance", "axial_resistivity"
+
+PASSIVE_UNITS = {CAPACITANCE: "uF/cm2", AXIAL_RESISTIVITY: "ohm cm"}
+"""What can be fitted besides densities, as configurations and tables name it"""
+
+DENSITY_UNIT = "S/cm2"

@@ -1,4 +1,4 @@
-"""What it costs to reach the loss target, against the number of densities sought."""
+"""What it costs to reach the loss target, against the number of parameters sought."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def cost_to_target(summary: pd.DataFrame) -> Figure:
             if column == 0:
                 ax.set_ylabel(label)
         grid[0, column].set_title(_series_label(list(dict.fromkeys(part["problem"]))))
-        grid[-1, column].set_xlabel("number of densities")
+        grid[-1, column].set_xlabel("number of parameters")
     for ax in grid.flat:
         label_log_axis(ax, "y")
     unreached = Line2D([], [], color="0.3", marker="o", fillstyle="none", linestyle="none", label="missed (spent)")

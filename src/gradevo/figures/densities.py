@@ -19,15 +19,21 @@ from gradevo.figures.style import (
     problem_label,
     rows,
 )
+from gradevo.units import DENSITY_UNIT
 
 
 def true_against_fitted(densities: pd.DataFrame) -> Figure:
     """Every compartment's fitted density against its true one, all seeds, with the median relative error.
 
-    densities: a row per fit, channel and compartment, with problem, method, seed, channel, compartment,
-    true_S_cm2 and fitted_S_cm2. Fits without a finite result are left out, and said so.
+    densities: a row per fit, channel and compartment, with problem, method, seed, channel, compartment, unit, true and fitted.
+    Rows in other units (capacitance, axial resistivity) are not drawn; fits without a finite result are left out, and said so.
     """
+    densities = rows(densities, unit=DENSITY_UNIT)
     problems = list(dict.fromkeys(densities["problem"]))
+    if not problems:
+        figure = Figure(figsize=(PAGE_IN / 2, 1.0))
+        figure.text(0.5, 0.5, "no problem fits densities", ha="center", va="center")
+        return figure
     methods = looks(densities["method"])
     channels = channel_looks(densities["channel"])
     figure = Figure(figsize=(PAGE_IN * min(1.0, 0.15 + len(methods) * 0.17), 0.5 + 1.45 * len(problems)))
@@ -39,7 +45,7 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
             _draw(ax, rows(of_problem, method=method), channels)
             if row == 0:
                 ax.set_title(look.label, loc="center")
-        true = np.asarray(of_problem["true_S_cm2"]) * S_CM2_TO_MS_CM2
+        true = np.asarray(of_problem["true"]) * S_CM2_TO_MS_CM2
         ends = (true.min() / 2.5, true.max() * 2.5)
         for ax in grid[row]:
             ax.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0.5)
@@ -60,19 +66,19 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
 
 
 def _draw(ax: Axes, fits: pd.DataFrame, channels: dict[str, ChannelLook]) -> None:
-    finite = fits.dropna(subset=["true_S_cm2", "fitted_S_cm2"])
+    finite = fits.dropna(subset=["true", "fitted"])
     for channel, look in channels.items():
         part = rows(finite, channel=channel)
         ax.plot(
-            part["true_S_cm2"] * S_CM2_TO_MS_CM2,
-            part["fitted_S_cm2"] * S_CM2_TO_MS_CM2,
+            part["true"] * S_CM2_TO_MS_CM2,
+            part["fitted"] * S_CM2_TO_MS_CM2,
             linestyle="none", marker=look.marker, color=look.color, markersize=2.6, alpha=0.65,
             markeredgewidth=0, zorder=2,
         )  # fmt: skip
     if finite.empty:
         ax.text(0.5, 0.5, "no finite fit", transform=ax.transAxes, ha="center", va="center", fontsize=6, color="0.35")
         return
-    error = np.abs(finite["fitted_S_cm2"] / finite["true_S_cm2"] - 1)
+    error = np.abs(finite["fitted"] / finite["true"] - 1)
     text = f"{_percent(100 * float(np.median(error)))} %"
     ax.text(0.04, 0.96, text, transform=ax.transAxes, ha="left", va="top", fontsize=6)
 
