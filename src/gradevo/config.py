@@ -96,6 +96,8 @@ def _check_experiment(place: str, problem: Mapping[str, Any]) -> None:
             f"{place}.loss is {loss!r}, which is not in mV2 (its unit: {LOSS_UNITS[loss]}): the study's success.loss does not "
             "apply; give the problem a loss_target"
         )
+
+
 def _check_free(place: str, problem: Config, neuron: Config) -> None:
     """What is fitted, and its bounds: known names, and a resistivity only where there is one."""
     known = [*channel_set(neuron["channels"]).names, *PASSIVE_UNITS]

@@ -250,7 +250,6 @@ class Problem:
             for protocol, _ in self._recordings
         )
 
-
     def _batch(self, thetas: np.ndarray) -> np.ndarray:
         thetas = np.asarray(thetas, dtype=float)
         if thetas.ndim != 2 or thetas.shape[1] != self.n_parameters:
