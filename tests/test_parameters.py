@@ -137,6 +137,75 @@ def test_the_dial_turns_one_morphology_from_two_parameters_to_all(k, n_parameter
     np.testing.assert_allclose(gradients @ direction, numeric, rtol=2e-5)
 
 
+FREE_KINDS = {
+    "leak": {"leak": 3},
+    "capacitance": {"capacitance": 1},
+    "regional capacitance": {"capacitance": 4},
+    "capacitance per compartment": {"capacitance": "all"},
+    "axial resistivity": {"axial_resistivity": 1},
+    "everything": {"Na": 2, "axial_resistivity": 1, "K": "all", "leak": 1, "capacitance": 3},
+}
+
+
+@pytest.mark.parametrize("kind", FREE_KINDS)
+@pytest.mark.parametrize("view", ["logit", "identity"])
+def test_gradients_of_every_kind_of_parameter_are_those_of_central_differences(kind, view):
+    problem = tree_problem(free=FREE_KINDS[kind]).view(view)
+    values = problem.parameters.defaults * np.random.default_rng(2).uniform(0.7, 1.4, size=(2, problem.n_parameters))
+    thetas = problem.coordinates.from_density(values)
+    losses, gradients = problem.loss_and_gradient(thetas)
+    np.testing.assert_array_equal(losses, problem.loss(thetas))
+    for p in range(problem.n_parameters):
+        step = np.zeros(problem.n_parameters)
+        step[p] = 2e-5 * max(abs(thetas[0, p]), 1e-6 if view == "identity" else 1)
+        numeric = (problem.loss(thetas + step) - problem.loss(thetas - step)) / (2 * step[p])
+        np.testing.assert_allclose(gradients[:, p], numeric, rtol=2e-4, atol=1e-7 * np.abs(gradients).max())
+
+
+def test_a_truth_with_its_passive_properties_is_recovered():
+    """Five parameters of a cable: three densities, capacitance and axial resistivity, from four noise-free traces."""
+    config = tree_config(
+        {
+            "morphology": {"kind": "chain", "compartments": 4, "length_um": 120, "axial_resistivity_ohm_cm": 150},
+            "densities": {"kind": "lognormal", "seed": 4, "channels": ["Na", "K", "leak"]},
+            "regions": 1,
+        },
+        stimulated=[0],
+        recorded="all",
+        free=["Na", "K", "leak", "capacitance", "axial_resistivity"],
+        bounds={"leak": [0.2, 8], "capacitance": [0.5, 4], "axial_resistivity": [0.25, 2]},
+    )
+    problem = study.make_problem(config, "toy")
+    assert problem.truth is not None
+    assert problem.parameter_names == ("Na", "K", "leak", "capacitance", "axial_resistivity")
+    np.testing.assert_allclose(problem.truth[3:], [1.0, 150.0])
+    config |= {"stop_loss": 1e-13, "methods": {"lbfgs": {"starts": 2}}}
+    result = study.run_fit(config, problem, "lbfgs", 0)
+    row = study.summary_row(config, problem, result)
+    assert row["success_density"], result.best_densities / problem.truth
+    assert row["density_error_max_rel"] < 1e-3
+    assert row["capacitance_error_mean_abs_uF_cm2"] < 1e-3
+    assert row["axial_resistivity_error_mean_abs_ohm_cm"] < 0.15
+    table = {r["channel"]: r for r in study.density_rows(problem, result)}
+    assert table["axial_resistivity"]["unit"] == "ohm cm"
+    assert table["axial_resistivity"]["true"] == 150
+    assert table["capacitance"]["fitted"] == result.best_densities[3]
+
+
+@pytest.mark.parametrize("impossible", [0.0, -1.0, np.inf])
+def test_a_candidate_that_cannot_be_has_an_infinite_loss_and_no_gradient(impossible):
+    problem = tree_problem(free=["Na", "capacitance", "axial_resistivity"], regions=1).view("identity")
+    for p in (1, 2):
+        values = np.repeat(problem.parameters.defaults[None], 2, axis=0)
+        values[1, p] = impossible
+        losses, gradients = problem.loss_and_gradient(values)
+        assert np.isfinite(losses[0])
+        assert np.isinf(losses[1])
+        assert (gradients[0] != 0).all()
+        assert (gradients[1] == 0).all()
+        np.testing.assert_array_equal(problem.loss(values), losses)
+
+
 def test_regional_gradients_do_not_depend_on_the_batch():
     problem = tree_problem({"regions": 4})
     thetas = problem.sample_initial(np.random.default_rng(0), 9)

@@ -122,6 +122,15 @@ class Parameters:
                 full[:, self.neuron.channel_names.index(q.name)] = own[:, q.labels]
         return Inputs(full, **passive)
 
+    def possible(self, values: np.ndarray) -> np.ndarray:
+        """Which of the candidates [K, P] can be simulated, [K]: capacitances and resistivities are positive and finite."""
+        fine = np.ones(len(values), dtype=bool)
+        for q in self.quantities:
+            if q.name in PASSIVE_UNITS:
+                own = np.asarray(values)[:, q.values]
+                fine &= (np.isfinite(own) & (own > 0)).all(axis=1)
+        return fine
+
     def gradient(self, gradient: Inputs) -> np.ndarray:
         """The chain rule backwards through ``inputs``: d/d inputs, as arrays, to d/d parameters [K, P]."""
         total = np.zeros((len(gradient.densities), self.n_parameters))

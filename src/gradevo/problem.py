@@ -183,18 +183,18 @@ class Problem:
         terms_of = self.loss_function.terms
         target = torch.from_numpy(self.target)
         for rows in _chunks(len(thetas), self.neuron, self.protocol, self.loss_function, gradient=True):
-            inputs = self.parameters.inputs(self.densities(thetas[rows]))
+            inputs, possible = self._inputs(self.densities(thetas[rows]))
             tensors = Inputs(*(None if value is None else torch.from_numpy(value).requires_grad_() for value in inputs))
             voltages = simulate(self.neuron, tensors.densities, self._plans[0], **tensors.passive())
             # NumPy's sums, unlike torch's, do not depend on the batch: the same loss as `loss` gives, to the bit
             values = terms_of(voltages.detach().numpy(), self.target).mean(axis=1)
-            finite = np.isfinite(values)
+            finite = np.isfinite(values) & possible
             losses[rows] = np.where(finite, values, np.inf)
             if finite.any():
                 terms_of(voltages, target).mean(dim=1)[torch.from_numpy(finite)].sum().backward()
                 free = self.parameters.gradient(Inputs(*(None if t is None else t.grad.numpy() for t in tensors)))
-                free = np.where(finite[:, None], free, 0.0)
-                gradients[rows] = free * self.coordinates.slope(thetas[rows])
+                slope = np.where(finite[:, None], self.coordinates.slope(thetas[rows]), 0.0)
+                gradients[rows] = np.where(finite[:, None], free, 0.0) * slope
         return losses, gradients
 
     def loss_of_densities(self, densities: np.ndarray) -> np.ndarray:
@@ -218,11 +218,17 @@ class Problem:
         loss = self._losses[heldout]
         terms = np.empty((len(densities), protocol.n_stimuli))
         for rows in _chunks(len(densities), self.neuron, protocol, loss, gradient=False):
-            inputs = self.parameters.inputs(densities[rows])
+            inputs, possible = self._inputs(densities[rows])
             voltages = simulate_numpy(self.neuron, inputs.densities, self._plans[heldout], **inputs.passive())
             values = loss.terms(voltages, target)
-            terms[rows] = np.where(np.isfinite(values), values, np.inf)
+            terms[rows] = np.where(np.isfinite(values) & possible[:, None], values, np.inf)
         return terms
+
+    def _inputs(self, densities: np.ndarray) -> tuple[Inputs, np.ndarray]:
+        """What to simulate for [K, P], and which candidates [K] that stands for: a search that ignores its bounds may ask for a
+        capacitance below zero, in whose place the default is simulated."""
+        possible = self.parameters.possible(densities)
+        return self.parameters.inputs(np.where(possible[:, None], densities, self.parameters.defaults)), possible
 
     @cached_property
     def _plans(self) -> tuple[cpu.Plan, ...]:
