@@ -57,6 +57,6 @@ def morphology_name(request: pytest.FixtureRequest) -> str:
 
 
 # Every way to declare a gate: by rates, by curves, instantaneous, with a lower limit to its time constant; alone and combined.
-@pytest.fixture(params=["hh", "hh+ih+k_a", "jones2024", "pospischil_lts"])
+@pytest.fixture(params=["hh", "jones2024", "pospischil_lts+ih+k_a"])
 def channels_name(request: pytest.FixtureRequest) -> str:
     return request.param

@@ -18,7 +18,7 @@ DT_MS = 0.025
 DURATION_MS = 100.0
 
 # Every channel of every set is in one of these.
-SETS = [["hh"], ["jones2024"], ["pospischil_lts"], ["pospischil_rs", "ih", "ih_distal", "k_a", "k_a_distal"]]
+SETS = [["hh"], ["jones2024"], ["pospischil_lts", "ih", "k_a"], ["pospischil_rs", "ih_distal", "k_a_distal"]]
 
 
 def both(channels: ChannelSet, insert=insert_generated) -> tuple[np.ndarray, np.ndarray]:
