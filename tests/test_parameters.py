@@ -1,9 +1,11 @@
 """How parameters map to compartments: the dial from one density per channel to one per compartment, and what is passive."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from gradevo import study
 from gradevo.channels import CHANNEL_SETS
@@ -245,11 +247,11 @@ def test_the_declared_quantities_regions_and_bounds_reach_the_problem():
         free={"Na": 5, "leak": 1, "K": "all"},
         bounds={"Na": [0.1, 5], "leak": [0.5, 2]},
     )
-    assert problem.free == ("Na", "leak", "K")
-    assert problem.n_parameters == 5 + 1 + 12
+    assert problem.free == ("Na", "K", "leak"), "in the neuron's order, whatever the declaration's"
+    assert problem.n_parameters == 5 + 12 + 1
     defaults = problem.parameters.defaults
-    np.testing.assert_allclose(problem.low / defaults, [0.1] * 5 + [0.5] + [0.3] * 12)
-    np.testing.assert_allclose(problem.high / defaults, [5] * 5 + [2] + [3] * 12)
+    np.testing.assert_allclose(problem.low / defaults, [0.1] * 5 + [0.3] * 12 + [0.5])
+    np.testing.assert_allclose(problem.high / defaults, [5] * 5 + [3] * 12 + [2])
     listed = tree_problem({"regions": 3}, free=["K", "leak"])
     assert listed.n_parameters == 6
 
@@ -333,6 +335,18 @@ def test_true_values_are_checked():
     with pytest.raises(ValueError, match=r"true_values has shape \(2, 11\)"):
         replace(problem, true_values=problem.true_values[:, 1:])
     assert np.isnan(list(replace(problem, true_values=None).density_errors(problem.parameters.defaults).values())).all()
+
+
+def test_the_documentation_counts_its_parameters_rightly():
+    text = (Path(__file__).parents[1] / "docs/parameters.md").read_text()
+    written = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    config = toy_config()
+    rest = {"stimulated": [0], "recorded": [0]}
+    config["problems"] = {name: config["problems"]["toy"] | rest | declared for name, declared in written["problems"].items()}
+    config["neurons"] = written["neurons"]
+    config = check_config(config)
+    counts = {name: study.make_problem(config, name).n_parameters for name in config["problems"]}
+    assert counts == {"dial_12": 12, "dial_48": 48, "dial_2": 2, "passive": 12}
 
 
 def test_one_compartment_has_one_region():

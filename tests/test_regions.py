@@ -1,6 +1,5 @@
 """Regions of a neuron, distances along its tree, and densities that follow it."""
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +10,12 @@ from hypothesis import strategies as st
 from gradevo import study
 from gradevo.channels import CHANNEL_SETS
 from gradevo.densities import DENSITIES, bursts, lognormal, smooth, uniform_perturbation
-from gradevo.morphology import Morphology, balanced_tree, chain, random_tree
+from gradevo.morphology import Morphology, balanced_tree, chain, random_tree, read_morphology
 from gradevo.neuron import Neuron
 from gradevo.regions import contiguous_regions, region_means
 from gradevo.tree import root_first, tree_distances
 from tests.conftest import MORPHOLOGIES, make_neuron
+from tests.reconstructions import swc_text
 
 HH = CHANNEL_SETS["hh"]
 
@@ -92,24 +92,27 @@ def test_parents_come_first(morphology_name):
     assert all(place[parents[i]] < place[i] for i in range(len(parents)) if parents[i] >= 0)
 
 
-def test_tree_distances_are_those_of_neuron():
-    """Against NEURON's own h.distance between segment centres, on a soma with two stems of which one forks."""
-    from neuron import h
+@pytest.mark.parametrize("shape", ["random_tree", "swc"])
+def test_tree_distances_are_those_of_neuron(shape, tmp_path):
+    """Against NEURON's own h.distance between segment centres."""
+    h = pytest.importorskip("neuron", reason="NEURON is not installed").h
 
-    tree = random_tree(6, seed=4, compartments_per_section=3)
+    if shape == "swc":
+        (tmp_path / "neuron.swc").write_text(swc_text("branched", seed=2, depth=1))
+        tree = read_morphology(tmp_path / "neuron.swc", 40.0)
+    else:
+        tree = random_tree(6, seed=4, compartments_per_section=3)
     sections = []
-    for s in range(6):
+    for s, cable in enumerate(tree.cables):
         of_section = np.flatnonzero(tree.sections == s)
         section = h.Section(name=f"d{s}")
         section.L, section.nseg = tree.lengths_um[of_section].sum(), len(of_section)
-        parent = tree.parents[of_section[0]]
-        if parent >= 0:
-            section.connect(sections[tree.sections[parent]](0.5 if parent == 0 else 1), 0)
+        if cable.parent >= 0:
+            section.connect(sections[cable.parent](cable.parent_x), 0)
         sections.append(section)
     segments = [segment for section in sections for segment in section]
-    ours = tree_distances(tree)
-    for i, j in itertools.product(range(len(segments)), repeat=2):
-        assert ours[i, j] == pytest.approx(h.distance(segments[i], segments[j]), abs=1e-9)
+    theirs = np.array([[h.distance(a, b) for b in segments] for a in segments])
+    np.testing.assert_allclose(tree_distances(tree), theirs, rtol=1e-9, atol=1e-9)
 
 
 @settings(max_examples=30, deadline=None)

@@ -256,6 +256,8 @@ def _free_regions(
     regions = {} if k == ALL else {name: k for name in declared if name not in PASSIVE_UNITS}
     if isinstance(declared, Mapping):
         regions |= {name: neuron.n_compartments if own == ALL else own for name, own in declared.items()}
+    if "free" in problem:  # in an order of their own, so that the order of the declaration changes nothing
+        declared = [name for name in (*neuron.channel_names, *PASSIVE_UNITS) if name in declared]
     return tuple(declared), regions
 
 
