@@ -16,6 +16,7 @@ include: "workflow/rules/targets.smk"
 include: "workflow/rules/fits.smk"
 include: "workflow/rules/summary.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/tuning.smk"
 
 
 rule all:
