@@ -60,7 +60,7 @@ def test_gradient_agrees_with_central_differences_through_spikes(channels_name):
         def loss(h: float, along: np.ndarray = direction) -> float:
             return float(weighted(simulate(neuron, torch.from_numpy(densities + h * along), protocol)))
 
-        h = 1e-4
+        h = 2e-5  # so small that no voltage crosses a kink: K_A's time constants have lower limits
         central = (8 * (loss(h) - loss(-h)) - (loss(2 * h) - loss(-2 * h))) / (12 * h)
         assert central == pytest.approx(float((gradient * direction).sum()), rel=1e-6)
 

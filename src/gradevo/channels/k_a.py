@@ -15,7 +15,10 @@ Q10 = 5.0 ** ((CELSIUS - 24) / 10)
 
 
 def a_type(name: str, vhalf_mV: float, zeta: float, gamma: float, rate_per_ms: float, floor_ms: float) -> Channel:
-    """n l: the valence of n grows by one below -40 mV; both time constants are limited from below, l's at 2 ms."""
+    """n l: the valence of n grows by one below -40 mV; both time constants are limited from below, l's at 2 ms.
+
+    Those limits are kinks: the loss has no second derivative where a voltage meets one, and a finite difference over it is off.
+    """
     x = (zeta - sigmoid(-(V + 40) / 5)) * (V - vhalf_mV) * PER_MV
     n_tau = sp.exp(gamma * x) * sigmoid(-x) / (Q10 * rate_per_ms)
     return Channel(
