@@ -1,0 +1,211 @@
+"""Losses: gradients, what each forgives and what it does not, and bits that do not depend on the batch."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gradevo.losses import LOSS_UNITS, LOSSES, Recorded, make_loss
+from tests.fitting import toy_problem
+
+TIMES = np.linspace(0.0, 40.0, 401)
+KINDS: dict[str, Any] = {
+    "mse": "mse",
+    "published_mse": {"kind": "published_mse"},
+    "windows": {"kind": "windows", "windows_ms": [[0, 5.05], [4, 12], [30, 30]]},
+    "spike_times": "spike_times",
+    "phase_plane": "phase_plane",
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def loss_of(kind: str, n_recorded: int = 2, **settings):
+    declared = {"kind": kind, **settings} if settings else KINDS[kind]
+    return make_loss(declared, Recorded(TIMES, n_recorded, 6))
+
+
+def spikes(*onsets_ms: float, peak_mV: float = 40.0, width_ms: float = 0.8) -> np.ndarray:
+    """[1 stimulus, samples, 1 site] mV: rest at -65 mV and a bump per onset."""
+    bumps = [np.exp(-(((TIMES - onset) / width_ms) ** 2)) for onset in onsets_ms]
+    return (-65.0 + (peak_mV + 65.0) * np.sum(bumps, axis=0))[None, :, None]
+
+
+def random_traces(seed: int, *shape: int) -> np.ndarray:
+    """[*shape, 3 stimuli, samples, 2 sites] mV, between -80 and 40 mV, smooth."""
+    rng = np.random.default_rng(seed)
+    onset, width = rng.uniform(5, 35, size=(*shape, 3, 1, 2)), rng.uniform(0.5, 4, size=(*shape, 3, 1, 2))
+    return -70.0 + 100.0 * np.exp(-(((TIMES[:, None] - onset) / width) ** 2)) + rng.normal(0, 1, size=(*shape, 3, 401, 2))
+
+
+def test_every_kind_is_tested():
+    assert set(KINDS) == set(LOSSES) == set(LOSS_UNITS)
+
+
+def test_equal_traces_cost_nothing_and_each_stimulus_counts_for_itself(kind):
+    loss, target = loss_of(kind), random_traces(0)
+    np.testing.assert_array_equal(loss.terms(target, target), np.zeros(3))
+    changed = target.copy()
+    changed[1] = random_traces(1)[1]
+    terms = loss.terms(changed, target)
+    assert terms[0] == terms[2] == 0
+    assert terms[1] > 0
+
+
+def test_gradient_matches_central_differences(kind):
+    loss, target, voltages = loss_of(kind), random_traces(0), random_traces(1, 2)
+    tensor = torch.from_numpy(voltages).requires_grad_()
+    terms = loss.terms(tensor, torch.from_numpy(target))
+    np.testing.assert_allclose(terms.detach().numpy(), loss.terms(voltages, target), rtol=1e-12)
+    weights = np.random.default_rng(2).uniform(0.5, 2.0, size=terms.shape)
+    (terms * torch.from_numpy(weights)).sum().backward()
+    assert tensor.grad is not None
+    for seed in range(3):
+        direction = np.random.default_rng(seed).standard_normal(voltages.shape)
+        step = 1e-4
+        ahead, behind = (loss.terms(voltages + sign * step * direction, target) for sign in (1, -1))
+        numeric = ((ahead - behind) * weights).sum() / (2 * step)
+        assert (tensor.grad.numpy() * direction).sum() == pytest.approx(numeric, rel=1e-6)
+
+
+def test_gradient_through_the_simulation(kind):
+    """d loss / d theta of a simulated neuron, for every loss."""
+    declared = {"kind": "windows", "windows_ms": [[0.5, 1], [2, 3]]} if kind == "windows" else kind
+    problem = toy_problem(loss=declared, loss_target=1.0)
+    assert problem.loss_function.name == kind
+    thetas = problem.sample_initial(np.random.default_rng(0), 3)
+    losses, gradients = problem.loss_and_gradient(thetas)
+    np.testing.assert_array_equal(losses, problem.loss(thetas))
+    direction, step = np.random.default_rng(1).standard_normal(problem.n_parameters), 1e-5
+    numeric = (problem.loss(thetas + step * direction) - problem.loss(thetas - step * direction)) / (2 * step)
+    np.testing.assert_allclose(gradients @ direction, numeric, rtol=2e-5)
+
+
+def test_terms_do_not_depend_on_the_batch(kind):
+    """To the bit: candidates alone or together, and whatever the order of the axes in memory."""
+    loss, target, voltages = loss_of(kind), random_traces(0), random_traces(1, 7)
+    together = loss.terms(voltages, target)
+    for i in range(7):
+        np.testing.assert_array_equal(loss.terms(voltages[i : i + 1], target)[0], together[i])
+    np.testing.assert_array_equal(loss.terms(voltages[2:5], target), together[2:5])
+
+
+def test_a_diverged_simulation_is_nan_and_spoils_no_other(kind):
+    loss, target, voltages = loss_of(kind), random_traces(0), random_traces(1, 2)
+    clean = loss.terms(voltages, target)
+    voltages[0, 1] = np.nan
+    terms = loss.terms(voltages, target)
+    assert np.isnan(terms[0, 1])
+    np.testing.assert_array_equal(terms[1], clean[1])
+    np.testing.assert_array_equal(terms[0, [0, 2]], clean[0, [0, 2]])
+
+
+def test_extreme_voltages_neither_warn_nor_overflow(kind):
+    target = random_traces(0)
+    with np.errstate(all="raise", under="ignore"):
+        assert np.isfinite(loss_of(kind).terms(target + 9000.0, target)).all()
+
+
+def test_sums_of_squares_say_so_with_their_weights(kind):
+    loss, target, voltages = loss_of(kind), random_traces(0), random_traces(1, 2)
+    assert loss.is_sum_of_squares == (LOSS_UNITS[kind] == "mV2")
+    if loss.weights is not None:
+        summed = (loss.weights * (voltages - target) ** 2).sum(axis=(-2, -1))
+        np.testing.assert_allclose(summed, loss.terms(voltages, target), rtol=1e-12)
+
+
+def test_windows_see_what_lies_in_them_and_nothing_else():
+    loss, target = loss_of("windows"), random_traces(0)
+    inside = ((TIMES < 12.01) | (np.abs(TIMES - 30) < 0.01))[:, None]
+    voltages = target + np.where(inside, 3.0, 50.0)
+    np.testing.assert_allclose(loss.terms(voltages, target), 9.0)
+    np.testing.assert_array_equal(loss.terms(np.where(inside, target, 0.0), target), 0.0)
+
+
+def test_a_shifted_spike_costs_little_and_a_missing_one_much():
+    loss, target = loss_of("spike_times", 1, tau_ms=3.0), spikes(10.0, 25.0)
+    missing = loss.terms(spikes(10.0), target)[0]
+    shifted = [loss.terms(spikes(10.0, 25.0 + shift), target)[0] for shift in (0.1, 0.3, 1.0, 3.0, 9.0)]
+    assert shifted[0] < 0.01 * missing
+    assert shifted[1] < 0.05 * missing
+    assert (np.diff(shifted) > 0).all()
+    assert shifted[-1] == pytest.approx(2 * missing, rel=0.1), "a spike far away is one lost and one too many"
+    as_mse = loss_of("mse", 1)
+    assert as_mse.terms(spikes(10.0, 26.5), target)[0] > 1.5 * as_mse.terms(spikes(10.0), target)[0], "which mse does not forgive"
+
+
+def test_spike_time_distance_is_van_rossums_integral():
+    """Written out: half the double integral of e(u) e(v) exp(-|u - v| / tau); here as a sum over all pairs of samples."""
+    for tau, tolerance in ((1.0, 0.06), (10.0, 0.01)):
+        loss = loss_of("spike_times", 1, tau_ms=tau)
+        for voltages, target in ((spikes(10.0, 20.0), spikes(11.0)), (spikes(30.0, 39.5), spikes(20.0, width_ms=3.0))):
+            soft = [1 / (1 + np.exp(-(v[0, :, 0] + 20.0) / 4.0)) for v in (voltages, target)]
+            e = soft[0] - soft[1]
+            pairs = np.outer(e, e) * np.exp(-np.abs(TIMES[:, None] - TIMES) / tau)
+            assert loss.terms(voltages, target)[0] == pytest.approx(0.1**2 * pairs.sum() / 2, rel=tolerance)
+
+
+def test_a_missing_spike_costs_half_its_width_squared_wherever_it_is():
+    loss = loss_of("spike_times", 1, tau_ms=40.0, slope_mV=0.1)
+    quiet = np.full((1, 401, 1), -65.0)
+    for onset in (5.0, 20.0, 38.0):
+        width_ms = 0.1 * (spikes(onset) > -20.0).sum()
+        assert loss.terms(quiet, spikes(onset))[0] == pytest.approx(width_ms**2 / 2, rel=0.03)
+
+
+@pytest.mark.parametrize("distance", ["hellinger", "squares"])
+def test_the_phase_plane_does_not_see_when_things_happen(distance):
+    loss, target = loss_of("phase_plane", 1, distance=distance), spikes(10.0, 25.0)
+    other_shape = loss.terms(spikes(10.0, 25.0, peak_mV=10.0), target)[0]
+    missing = loss.terms(spikes(10.0), target)[0]
+    for onsets in ((13.0, 28.0), (10.0, 31.0), (10.03, 25.05)):
+        assert loss.terms(spikes(*onsets), target)[0] < 0.05 * min(other_shape, missing)
+    as_mse = loss_of("mse", 1)
+    assert as_mse.terms(spikes(13.0, 28.0), target)[0] > as_mse.terms(spikes(10.0), target)[0]
+
+
+def test_the_phase_plane_measures_time_spent_elsewhere():
+    """A trace that is half of the time where the target never is has a Hellinger distance of 1 - sqrt(1/2); never, of 1."""
+    loss, rest = loss_of("phase_plane", 1), np.full((1, 401, 1), -65.0)
+    half = np.where(TIMES[:, None] < 20.05, -65.0, 10.0)[None]
+    assert loss.terms(half, rest)[0] == pytest.approx(1 - np.sqrt(0.5), abs=5e-3)
+    assert loss.terms(rest + 75.0, rest)[0] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_phase_plane_tells_up_from_down():
+    """A slow rise and a fast fall visit the same voltages as their mirror image, but not the same slopes."""
+    loss = loss_of("phase_plane", 1)
+    rise = np.interp(TIMES, [0, 10, 20, 21, 40], [-65, -65, 20, -65, -65])[None, :, None]
+    assert loss.terms(rise[:, ::-1], rise)[0] > 0.01
+    np.testing.assert_allclose(np.sort(rise, axis=1), np.sort(rise[:, ::-1], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ("mae", "unknown loss 'mae'; use one of mse, "),
+        ({"kind": "mse", "tau_ms": 1}, "loss 'mse' has no setting 'tau_ms'; known: none"),
+        ({"kind": "windows"}, "loss 'windows' needs the setting 'windows_ms'"),
+        ({"kind": "windows", "windows_ms": []}, "windows_ms is empty"),
+        ({"kind": "windows", "windows_ms": [[3, 2]]}, r"\[3, 2\] ms ends before it begins"),
+        ({"kind": "windows", "windows_ms": [[41, 50]]}, r"no sample lies in .* from 0 to 40 ms, 401 in all"),
+        ({"kind": "spike_times", "tau_ms": 0}, "tau_ms is 0"),
+        ({"kind": "phase_plane", "width_mV": -1}, "width_mV is -1"),
+        ({"kind": "phase_plane", "range_mV_ms": [5, 5]}, r"range_mV_ms \[5, 5\] is empty"),
+    ],
+)
+def test_bad_settings_are_named(declared, message):
+    with pytest.raises(ValueError, match=message):
+        make_loss(declared, Recorded(TIMES, 1, 6))
+
+
+def test_recordings_that_a_loss_cannot_use_are_refused():
+    for name in ("spike_times", "phase_plane"):
+        with pytest.raises(ValueError, match="1 sample is recorded; record 2 or more"):
+            make_loss(name, Recorded(TIMES[:1], 1, 6))
+    with pytest.raises(ValueError, match="wholly outside range_mV"):
+        toy_problem(loss={"kind": "phase_plane", "range_mV": [500, 900]}, loss_target=1.0)
