@@ -29,7 +29,6 @@ SYNAPSES = {
 PULSES = {"kind": "steps", "amplitudes_uA_cm2": [4, 9], "onset_ms": 0.5, "duration_ms": 2}
 
 
-
 def changed(**problem) -> dict:
     return copy.deepcopy(toy_config(**problem))
 
