@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gradevo.export_cli import app as export_app
+
 if TYPE_CHECKING:
     from gradevo.meter import Meter
     from gradevo.problem import Problem
@@ -23,6 +25,7 @@ app = typer.Typer(
 )
 reproduce_app = typer.Typer(help="Run a published study from its own data files.", no_args_is_help=True)
 app.add_typer(reproduce_app, name="reproduce")
+app.add_typer(export_app, name="export")
 
 
 def main() -> None:
