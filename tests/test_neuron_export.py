@@ -66,7 +66,7 @@ def test_voltages_in_neuron(name, neurons, exported):
     """The first from the folder, where NEURON loads the mechanisms by itself, the others from elsewhere."""
     neuron, protocol = neurons[name], protocol_of(neurons[name])
     run([sys.executable, str(exported / f"{name}.py")], exported if name == "read" else exported.parent)
-    table = pd.read_csv(exported / f"{name}.csv", float_precision="round_trip")
+    table = pd.read_csv(exported / f"{name}.csv")
     theirs = table.filter(regex="^v_").to_numpy().reshape(2, protocol.n_samples, len(protocol.recorded))
     ours = simulate_numpy(neuron, densities_of(neuron), protocol)
     assert np.ptp(ours) > 60, "the test must run through spikes"
