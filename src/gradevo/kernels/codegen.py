@@ -159,17 +159,35 @@ def _retreat(channels: ChannelSet) -> list[str]:
     return [*lines, f"{_INDENT}store(volts_bar, v_at, incoming)", ""]
 
 
+def _linearise(channels: ChannelSet) -> list[str]:
+    """One compartment, one step: what the linearised step multiplies with, into rows of ``found``: kept, slope and drive of
+    every gate, the source of every channel, and the solved voltage."""
+    powers = _gate_powers(channels)
+    lines = [_HEADER, "def linearise(states, now, new, dens, at, theta, h, found):", *_linearised(channels)]
+    n_gates = len(channels.gates)
+    for c, gates in enumerate(powers):
+        opened = f" * open_{c}" if gates else ""
+        lines.append(f"{_INDENT}store(found, {3 * n_gates + c} * WIDTH, pull_{c}{opened})")
+        for i, _ in gates:
+            lines += [
+                f"{_INDENT}store(found, {3 * i} * WIDTH, {'0.0' if channels.gates[i].instantaneous else f'kept_{i}'})",
+                f"{_INDENT}store(found, {3 * i + 1} * WIDTH, slope_{i})",
+                f"{_INDENT}store(found, {3 * i + 2} * WIDTH, pull_{c} * load(dens, at + {c} * WIDTH) * open_{c}_{i})",
+            ]
+    return [*lines, f"{_INDENT}store(found, {3 * n_gates + len(powers)} * WIDTH, solved)", ""]
+
+
 def channel_source(channels: ChannelSet) -> str:
     """The channels' half of a kernel: functions over one compartment's lanes."""
     lines = [f"VOLTAGE_LIMIT = {VOLTAGE_LIMIT_MV!r}", ""]
-    return "\n".join([*lines, *_advance(channels), *_conductance(channels), *_retreat(channels)])
+    return "\n".join([*lines, *_advance(channels), *_conductance(channels), *_retreat(channels), *_linearise(channels)])
 
 
 def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
     """The whole text of a channel set's kernel module, for numbers of one precision (float64 or float32)."""
     single = precision == "float32"
     primitives = (_HERE / "primitives.py").read_text().replace("SINGLE = False", f"SINGLE = {single}", 1)
-    driver = (_HERE / "driver.py").read_text()
+    drivers = [(_HERE / name).read_text() for name in ("driver.py", "tangent_driver.py")]
     lanes = hashlib.sha256((_HERE / "lanes.py").read_bytes()).hexdigest()
     width = VECTOR_BYTES // (4 if single else 8)
     note = (
@@ -177,7 +195,7 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
         f"# lanes.py {lanes}\n"
     )
     setting = f"from gradevo.kernels.lanes import memory\n\nWIDTH = {width}\nload, store = memory(WIDTH)\n\n"
-    return note + "\n\n".join([primitives, setting + channel_source(channels), driver])
+    return note + "\n\n".join([primitives, setting + channel_source(channels), *drivers])
 
 
 def cache_folder() -> Path:

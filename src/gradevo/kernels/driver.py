@@ -249,6 +249,20 @@ def adjoint(
 
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
+def branch_voltages(graph, n_compartments, base, coupling, solved):
+    """Adds to each branch point's row of ``solved`` the mean of its neighbours' voltages, weighted with the conductances:
+    what the matrix says of a node without capacitance. All its neighbours are compartments."""
+    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    for p in range(order.size):
+        for e in range(start[p], start[p + 1]):
+            i, j = order[p], column[e]
+            if i >= n_compartments or j >= n_compartments:
+                b, c = (i, j) if i >= n_compartments else (j, i)
+                share = load(coupling, e * WIDTH) / load(base, b * WIDTH)
+                store(solved, b * WIDTH, load(solved, b * WIDTH) - share * load(solved, c * WIDTH))
+
+
+@njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def passive_bars(
     graph, states, now, new, per_compartment, n_compartments, theta, base, coupling, mu, solved, capacitance_bar, coupling_bar
 ):
@@ -262,14 +276,7 @@ def passive_bars(
             store(capacitance_bar, k * WIDTH, load(capacitance_bar, k * WIDTH) - load(mu, k * WIDTH) * change)
         else:
             store(solved, k * WIDTH, 0.0)
-    # a branch point's voltage is the mean of its neighbours', weighted with the conductances (all neighbours are compartments)
-    for p in range(order.size):
-        for e in range(start[p], start[p + 1]):
-            i, j = order[p], column[e]
-            if i >= n_compartments or j >= n_compartments:
-                b, c = (i, j) if i >= n_compartments else (j, i)
-                share = load(coupling, e * WIDTH) / load(base, b * WIDTH)
-                store(solved, b * WIDTH, load(solved, b * WIDTH) - share * load(solved, c * WIDTH))
+    branch_voltages(graph, n_compartments, base, coupling, solved)
     for p in range(order.size):
         for e in range(start[p], start[p + 1]):
             i, j = order[p] * WIDTH, column[e] * WIDTH
