@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gradevo.kernels import cpu
-from gradevo.meter import Meter, RunEnded
+from gradevo.meter import TANGENT_WEIGHT, Meter, RunEnded
 from gradevo.methods import Method, get_method
 from gradevo.problem import Problem
 from gradevo.provenance import describe_run
@@ -26,6 +26,7 @@ def fit(
     settings: Mapping[str, Any] | None = None,
     stop_loss: float | None = None,
     wall_limit_s: float | None = None,
+    tangent_weight: float = TANGENT_WEIGHT,
     study: str = "",
     heldout_points: int = 40,
     on_event: Callable[[Meter], Any] | None = None,
@@ -35,7 +36,7 @@ def fit(
     Parameters
     ----------
     seed : of everything random in the method; the starting points depend on it alone
-    budget_equivalents, gradient_weight, stop_loss, wall_limit_s, on_event : see `Meter`
+    budget_equivalents, gradient_weight, tangent_weight, stop_loss, wall_limit_s, on_event : see `Meter`
     settings : the method's settings ("preset" names a ready set)
     heldout_points : of the successive best fits, how many at most are judged on held-out stimuli
 
@@ -52,6 +53,7 @@ def fit(
     limits = {
         "budget_equivalents": budget_equivalents,
         "gradient_weight": gradient_weight,
+        "tangent_weight": tangent_weight,
         "stop_loss": stop_loss,
         "wall_limit_s": wall_limit_s,
     }
@@ -63,6 +65,7 @@ def fit(
         wall_limit_s=wall_limit_s,
         on_event=on_event,
         compile_clock=cpu.compile_seconds,
+        tangent_weight=tangent_weight,
     )
     compiled_before = cpu.compile_seconds()
     cpu.warm_up(problem.neuron)
@@ -80,6 +83,7 @@ def fit(
         "n_parameters": problem.n_parameters,
         "simulations": meter.simulations,
         "gradients": meter.gradients,
+        "tangents": meter.tangents,
         "simulation_equivalents": meter.simulation_equivalents,
         "compartment_steps": meter.compartment_steps,
         "wall_s": meter.wall_s,

@@ -1,8 +1,9 @@
 """The only road to simulations: counts, times, limits and records everything that a method spends.
 
-A method calls `meter.loss`, `meter.objectives` or `meter.loss_and_gradient` instead of the problem's own. A simulation
-is one candidate under one stimulus. A gradient is the same with its gradient; it weighs `gradient_weight` simulations,
-its forward pass included, and is not counted as a simulation besides.
+A method calls `meter.loss`, `meter.objectives`, `meter.loss_and_gradient` or `meter.residual_products` instead of the
+problem's own. A simulation is one candidate under one stimulus. A gradient is the same with its gradient; it weighs
+`gradient_weight` simulations, its forward pass included, and is not counted as a simulation besides. A tangent is the
+derivative of one simulation along one parameter; it weighs `tangent_weight` simulations, besides the simulation itself.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from gradevo.result import Status
 
 if TYPE_CHECKING:
     from gradevo.problem import Problem
+    from gradevo.sensitivity import ResidualProducts
+
+TANGENT_WEIGHT = 0.15
+"""Simulations that a tangent weighs unless a study says otherwise."""
 
 
 class RunEnded(Exception):
@@ -48,6 +53,7 @@ class Meter:
     budget_equivalents : the budget in simulation-equivalents
     gradient_weight : what one gradient weighs in simulations, forward pass included
     n_simulations : simulations per candidate (the number of stimuli)
+    tangent_weight : what one tangent weighs in simulations
     stop_loss : the run ends as soon as a loss is at or below it
     wall_limit_s : hard stop, looked at before each batch
     on_event : called with the meter after each batch, off the clock
@@ -67,21 +73,25 @@ class Meter:
         wall_limit_s: float | None = None,
         on_event: Callable[[Meter], Any] | None = None,
         compile_clock: Callable[[], float] | None = None,
+        tangent_weight: float = TANGENT_WEIGHT,
     ) -> None:
         for name, value in (
             ("budget_equivalents", budget_equivalents),
             ("gradient_weight", gradient_weight),
             ("n_simulations", n_simulations),
+            ("tangent_weight", tangent_weight),
         ):
             if not value > 0:
                 raise ValueError(f"{name} is {value}; it must be greater than 0")
         self.budget_equivalents = float(budget_equivalents)
         self.gradient_weight = float(gradient_weight)
+        self.tangent_weight = float(tangent_weight)
         self.n_simulations = int(n_simulations)
         self.stop_loss = stop_loss
         self.wall_limit_s = wall_limit_s
         self.simulations = 0
         self.gradients = 0
+        self.tangents = 0
         self.compartment_steps = 0
         self.best_loss = np.inf
         self.best_densities: np.ndarray | None = None
@@ -97,17 +107,17 @@ class Meter:
 
     @property
     def simulation_equivalents(self) -> float:
-        """Computed from the two integer counts, so that nothing is lost to rounding on the way."""
-        return self.simulations + self.gradient_weight * self.gradients
+        """Computed from the integer counts, so that nothing is lost to rounding on the way."""
+        return self.simulations + self.gradient_weight * self.gradients + self.tangent_weight * self.tangents
 
     @property
     def remaining_equivalents(self) -> float:
         return self.budget_equivalents - self.simulation_equivalents
 
-    def affordable(self, gradient: bool) -> int:
-        """Whole candidates that the remaining budget pays for."""
-        price = self.n_simulations * (self.gradient_weight if gradient else 1.0)
-        return max(0, int(np.floor(self.remaining_equivalents / price + 1e-9)))
+    def affordable(self, gradient: bool = False, tangents: int = 0) -> int:
+        """Whole candidates that the remaining budget pays for, with their gradients or this many tangents each."""
+        each = self.gradient_weight if gradient else 1.0 + self.tangent_weight * tangents
+        return max(0, int(np.floor(self.remaining_equivalents / (self.n_simulations * each) + 1e-9)))
 
     @property
     def wall_s(self) -> float:
@@ -155,7 +165,7 @@ class Meter:
         # Compilation runs on one core, so it took as much processor time as wall time.
         return max(0.0, wall - compiling), max(0.0, cpu - compiling), compiling
 
-    # -- the three questions a method may ask
+    # -- the questions a method may ask
 
     def loss(self, problem: Problem, thetas: np.ndarray) -> np.ndarray:
         """[K, P] -> losses [K], inf where the simulation diverged. Raises RunEnded."""
@@ -178,7 +188,18 @@ class Meter:
         self._record(problem, thetas, losses, cut, gradient=True)
         return losses, gradients
 
-    def _admit(self, problem: Problem, thetas: np.ndarray, gradient: bool) -> tuple[np.ndarray, bool]:
+    def residual_products(self, problem: Problem, theta: np.ndarray) -> ResidualProducts:
+        """[P] -> loss, J^T r [P] and J^T J [P, P], inf and zeros where it diverged. Counts one simulation and P tangents per
+        stimulus. Raises RunEnded, and ValueError for a loss that is not a sum of squares."""
+        tangents = problem.n_parameters
+        thetas, _ = self._admit(problem, np.asarray(theta)[None], gradient=False, tangents=tangents)
+        products = problem.residual_products(thetas[0])
+        self._record(problem, thetas, np.array([products.loss]), cut=False, gradient=False, tangents=tangents)
+        return products
+
+    def _admit(
+        self, problem: Problem, thetas: np.ndarray, gradient: bool, tangents: int = 0
+    ) -> tuple[np.ndarray, bool]:
         """The part of the batch that the budget pays for, and whether any was cut off."""
         thetas = np.asarray(thetas, dtype=float)
         if thetas.ndim != 2:
@@ -190,17 +211,20 @@ class Meter:
             )
         if self.wall_limit_s is not None and self.wall_s >= self.wall_limit_s:
             raise TimeLimit(f"hard stop after {self.wall_s:.1f} s (wall_limit_s is {self.wall_limit_s:g})")
-        affordable = self.affordable(gradient)
+        affordable = self.affordable(gradient, tangents)
         if affordable == 0 and len(thetas) > 0:
             raise BudgetExhausted(self._budget_message())
         return thetas[:affordable], affordable < len(thetas)
 
-    def _record(self, problem: Problem, thetas: np.ndarray, losses: np.ndarray, cut: bool, gradient: bool) -> None:
+    def _record(
+        self, problem: Problem, thetas: np.ndarray, losses: np.ndarray, cut: bool, gradient: bool, tangents: int = 0
+    ) -> None:
         count = len(thetas) * self.n_simulations
         if gradient:
             self.gradients += count
         else:
             self.simulations += count
+            self.tangents += count * tangents
         self.compartment_steps += count * problem.compartment_steps
         self.latest_densities = problem.densities(thetas)
         batch_best = np.inf
@@ -219,6 +243,7 @@ class Meter:
                 "event": len(self.rows),
                 "simulations": self.simulations,
                 "gradients": self.gradients,
+                "tangents": self.tangents,
                 "simulation_equivalents": self.simulation_equivalents,
                 "wall_s": wall_s,
                 "cpu_s": cpu_s,

@@ -18,6 +18,7 @@ from gradevo.losses import Loss, Recorded, make_loss
 from gradevo.neuron import Neuron
 from gradevo.parameters import Inputs, Parameters, make_parameters
 from gradevo.protocol import Protocol
+from gradevo.sensitivity import ResidualProducts, residual_products
 from gradevo.simulate import simulate, simulate_numpy
 from gradevo.stimulus import first_shared
 from gradevo.transforms import Transform, check_bounds
@@ -196,6 +197,25 @@ class Problem:
                 slope = np.where(finite[:, None], self.coordinates.slope(thetas[rows]), 0.0)
                 gradients[rows] = np.where(finite[:, None], free, 0.0) * slope
         return losses, gradients
+
+    def residual_products(self, theta: np.ndarray) -> ResidualProducts:
+        """Loss, J^T r [P] and J^T J [P, P] at theta [P], with residuals r whose squares add up to the loss.
+
+        Raises ValueError for a loss that is not a sum of squares.
+        """
+        weights = self.loss_function.weights
+        if weights is None:
+            raise ValueError(
+                f"the loss {self.loss_function.name!r} of problem {self.name!r} is not a sum of squares, which methods of least "
+                "squares need; use mse, published_mse or windows"
+            )
+        theta = self._batch(np.asarray(theta)[None])[0]
+        values = self.densities(theta)
+        if not self.parameters.possible(values[None])[0]:
+            return ResidualProducts(np.inf, np.zeros(len(theta)), np.zeros((len(theta), len(theta))))
+        loss, half, normal = residual_products(self.parameters, self._plans[0], self.target, weights, values)
+        slope = self.coordinates.slope(theta)
+        return ResidualProducts(loss, half * slope, normal * slope[:, None] * slope)
 
     def loss_of_densities(self, densities: np.ndarray) -> np.ndarray:
         """Losses [K] of densities [K, P], whatever the view."""

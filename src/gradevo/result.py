@@ -46,7 +46,7 @@ def history_columns(error_columns: tuple[str, ...]) -> list[str]:
     """Columns of a history, in order, with a problem's error columns. Errors are those of the best so far."""
     return [
         "study", "problem", "method", "seed", "event",
-        "simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s",
+        "simulations", "gradients", "tangents", "simulation_equivalents", "wall_s", "cpu_s",
         "loss", "best_loss", "heldout_loss",
         *error_columns,
     ]  # fmt: skip

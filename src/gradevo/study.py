@@ -15,7 +15,7 @@ from gradevo.config import Config, heldout_stimuli
 from gradevo.densities import DENSITIES
 from gradevo.fit import fit
 from gradevo.losses import LOSS_UNITS, loss_spec
-from gradevo.meter import Meter
+from gradevo.meter import TANGENT_WEIGHT, Meter
 from gradevo.neuron import Neuron
 from gradevo.parameters import Parameters, make_parameters
 from gradevo.problem import Problem
@@ -25,6 +25,8 @@ from gradevo.result import Result, write_aside
 from gradevo.simulate import simulate_numpy
 from gradevo.stimulus import make_stimulus
 from gradevo.units import PASSIVE_UNITS, UA_PER_CM2_UM2_TO_NA
+
+COSTS = ("simulations", "gradients", "tangents", "simulation_equivalents", "wall_s", "cpu_s", "compile_s")
 
 DEFAULT_BOUNDS = (0.3, 3.0)
 
@@ -160,6 +162,7 @@ def run_fit(config: Config, problem: Problem, method: str, seed: int, on_event: 
         seed=seed,
         budget_equivalents=declared.get("budget_equivalents", config["budget_equivalents"]),
         gradient_weight=config["gradient_weight"],
+        tangent_weight=config.get("tangent_weight", TANGENT_WEIGHT),
         settings=config["methods"].get(method, {}),
         stop_loss=config.get("stop_loss"),
         wall_limit_s=config.get("wall_limit_s"),
@@ -197,7 +200,7 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     totals = result.totals
     row = {key: totals[key] for key in ("problem", "method", "seed", "n_parameters")}
     row |= {"status": str(result.status), "message": result.message}
-    row |= {key: totals[key] for key in ("simulations", "gradients", "simulation_equivalents", "wall_s", "cpu_s", "compile_s")}
+    row |= {key: totals[key] for key in COSTS}
     row |= {"best_loss": result.best_loss, "heldout_loss": totals["heldout_loss"]}
     row |= {key: totals[key] for key in problem.parameters.error_columns}
     worst = totals["density_error_max_rel"]

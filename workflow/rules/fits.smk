@@ -28,6 +28,7 @@ rule fit:
             key: config.get(key)
             for key in (
                 "gradient_weight",
+                "tangent_weight",
                 "budget_equivalents",
                 "stop_loss",
                 "wall_limit_s",

@@ -5,6 +5,7 @@ Memory is bounded: nothing larger than one segment of one simulation's derivativ
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -63,12 +64,12 @@ def stream_jacobian(
     plan: cpu.Plan,
     densities: np.ndarray,
     directions: Directions,
-    consume: Callable[[int, int, int, np.ndarray], None],
+    consume: Callable[[int, int, int, np.ndarray, np.ndarray], None],
     threads: int | None = None,
     passive: cpu.Passive | None = None,
 ) -> np.ndarray:
-    """Calls consume(group, stimulus, first_sample, part), with part [samples, recorded, directions] mV per unit of direction,
-    until every sample but the initial one was handed over.
+    """Calls consume(group, stimulus, first_sample, part, voltages), with part [samples, recorded, directions] mV per unit of
+    direction and the voltages [samples, recorded] mV themselves, until every sample but the initial one was handed over.
 
     Calls of one group (0 to GROUPS - 1) come one after the other, stimuli and samples ascending within a block's segment; those
     of different groups may come at the same time. densities: [channels, compartments] S/cm2.
@@ -76,19 +77,21 @@ def stream_jacobian(
     Returns:
         voltages [stimuli, samples, recorded] mV, NaN where diverged (such a stimulus is not handed over).
     """
-    voltages, diverged, run = cpu.forward(plan, densities[None].astype(np.float64), True, threads, passive)
+    voltages, _, run = cpu.forward(plan, densities[None].astype(np.float64), True, threads, passive)
     layout, protocol = run.layout, plan.protocol
     groups = min(GROUPS, layout.blocks)
     bounds = [round(layout.blocks * g / groups) for g in range(groups + 1)]
 
+    def hand_over(group: int, simulation: int, first: int, part: np.ndarray) -> None:
+        consume(group, simulation, first, part, voltages[0, simulation, first : first + len(part)])
+
     def walk(_worker: int, first: int, end: int) -> None:
         for group in range(first, end):
             for block in range(bounds[group], bounds[group + 1]):
-                _walk_block(run, block, directions, lambda *found, group=group: consume(group, *found))
+                _walk_block(run, block, directions, partial(hand_over, group))
 
     if protocol.n_samples > 1:
         cpu._in_threads(run.threads, groups, walk)
-    voltages[diverged] = np.nan
     return voltages[0]
 
 
@@ -172,7 +175,7 @@ def jacobian(
     protocol = plan.protocol
     out = np.zeros((protocol.n_stimuli, protocol.n_samples, plan.recorded.size, directions.count))
 
-    def keep(_group: int, stimulus: int, first: int, part: np.ndarray) -> None:
+    def keep(_group: int, stimulus: int, first: int, part: np.ndarray, _voltages: np.ndarray) -> None:
         out[stimulus, first : first + len(part)] = part
 
     voltages = stream_jacobian(plan, densities, directions, keep, threads, passive)

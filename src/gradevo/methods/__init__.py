@@ -87,6 +87,18 @@ METHODS: dict[str, Method] = {
         ),
         # -- without
         _method(
+            "levenberg_marquardt",
+            "Levenberg-Marquardt on J^T J from exact tangents, restarted until the budget ends; losses that are sums of squares",
+            gradient=True,
+            view="log",
+            defaults={
+                "damping": 1e-2, "trials": 4, "growth": 10.0, "tolerance": 1e-9, "restarts": None, "view": "log",
+            },
+            space={
+                "damping": (1e-3, 1e-2, 1e-1, 1.0), "trials": (2, 4, 6), "growth": (4.0, 10.0), "view": ("log", "logit"),
+            },
+        ),
+        _method(
             "lbfgs_fd",
             "L-BFGS-B (scipy) with gradients from finite differences: what exact gradients are worth",
             gradient=False,

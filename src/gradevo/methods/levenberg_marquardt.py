@@ -1,0 +1,89 @@
+"""Levenberg-Marquardt (Levenberg 1944; Marquardt 1963): least squares from exact tangents, start after start.
+
+Each iteration asks once for J^T J and J^T r, and then tries several dampings as one batch of plain simulations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from gradevo.meter import Meter
+from gradevo.methods import Outcome
+from gradevo.problem import Problem
+from gradevo.result import Status
+
+# Beyond this damping, a step changes nothing in float64.
+_MOST_DAMPING = 1e12
+
+
+def run(
+    problem: Problem,
+    meter: Meter,
+    rng: np.random.Generator,
+    *,
+    damping: float,
+    trials: int,
+    growth: float,
+    tolerance: float,
+    restarts: int | None,
+    view: str,
+) -> Outcome:
+    """Minimise a loss that is a sum of squares.
+
+    damping : of the first step, relative to the diagonal of J^T J
+    trials : dampings tried as one batch, each `growth` times the one before; the first is the last success over growth
+    tolerance : a search ends when an iteration lowers its loss by less than this times the loss
+    restarts : new random starts after the first one ends; None goes on until the budget ends
+    view : the coordinates (`problem` is already in them); steps are cut at their bounds
+
+    Raises ValueError for settings out of range or a loss that is not a sum of squares, and RunEnded.
+    """
+    if damping <= 0 or trials < 1 or growth <= 1 or tolerance < 0 or (restarts is not None and restarts < 0):
+        raise ValueError(
+            "levenberg_marquardt: damping must be above 0, trials at least 1, growth above 1, tolerance and restarts 0 or "
+            f"more; got {damping=}, {trials=}, {growth=}, {tolerance=}, {restarts=}"
+        )
+    point = problem.sample_initial(rng, 1)[0]
+    ended = 0
+    while True:
+        _descend(problem, meter, point, damping, trials, growth, tolerance)
+        ended += 1
+        if restarts is not None and ended > restarts:
+            return Outcome(Status.stagnated, f"{ended} searches ended in minima above the target")
+        point = problem.sample_random(rng, 1)[0]
+
+
+def _descend(
+    problem: Problem, meter: Meter, point: np.ndarray, damping: float, trials: int, growth: float, tolerance: float
+) -> None:
+    """One search, from its start to where no damping lowers the loss any more."""
+    lower, upper = problem.coordinates.bounds
+    while True:
+        loss, half_gradient, normal = meter.residual_products(problem, point)
+        if not np.isfinite(loss):
+            return
+        while True:
+            dampings = damping * growth ** np.arange(trials)
+            steps = np.array([_step(normal, half_gradient, each) for each in dampings])
+            candidates = np.clip(point + steps, lower, upper)
+            losses = meter.loss(problem, candidates)
+            best = int(np.argmin(losses))
+            if losses[best] < loss:
+                break
+            damping = dampings[-1] * growth
+            if damping > _MOST_DAMPING:
+                return
+        if loss - losses[best] <= tolerance * loss:
+            return
+        point, damping = candidates[best], dampings[best] / growth
+
+
+def _step(normal: np.ndarray, half_gradient: np.ndarray, damping: float) -> np.ndarray:
+    """-(J^T J + damping D)^-1 J^T r, D the diagonal of J^T J (no direction counts as less than 1e-8 of the largest)."""
+    diagonal = np.diagonal(normal)
+    scale = np.maximum(diagonal, 1e-8 * max(float(diagonal.max()), np.finfo(float).tiny))
+    try:
+        return -cho_solve(cho_factor(normal + np.diag(damping * scale)), half_gradient)
+    except LinAlgError:  # not positive definite to rounding: more damping will be
+        return np.zeros_like(half_gradient)

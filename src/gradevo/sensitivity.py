@@ -1,0 +1,98 @@
+"""Derivatives of recorded voltages with respect to a neuron's parameters, and the products of them that least squares needs.
+
+One derivative per parameter comes from the tangents of the fused kernel (``kernels/tangents.py``); the Jacobian is consumed
+part by part and never held.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from gradevo.kernels import cpu, tangents
+from gradevo.parameters import Parameters
+from gradevo.units import AXIAL_RESISTIVITY, CAPACITANCE, UF_PER_CM2_UM2_TO_NF
+
+
+class ResidualProducts(NamedTuple):
+    """Of residuals r whose squares add up to the loss: loss, J^T r [P] (half the gradient) and J^T J [P, P]."""
+
+    loss: float
+    gradient_half: np.ndarray
+    normal_matrix: np.ndarray
+
+
+def directions(parameters: Parameters, plan: cpu.Plan, values: np.ndarray) -> tangents.Directions:
+    """One direction per parameter, for parameters [P] in physical units."""
+    neuron, protocol = parameters.neuron, plan.protocol
+    m, n_channels = neuron.morphology, len(neuron.channel_names)
+    n = m.n_compartments
+    per_area = m.areas_um2 * UF_PER_CM2_UM2_TO_NF / (protocol.implicitness * protocol.step_ms)
+    entries: list[tuple[np.ndarray, ...]] = []
+    for q in parameters.quantities:
+        owner = q.values.start + q.labels
+        compartments = np.arange(n)
+        if q.name == AXIAL_RESISTIVITY:
+            # all conductances are proportional to 1 / R
+            nodes, first = np.arange(m.n_nodes), q.values.start
+            relative = np.full(m.n_nodes, -1.0 / values[first])
+            entries.append((nodes, n * (n_channels + 1) + nodes, relative, np.full(m.n_nodes, first)))
+        elif q.name == CAPACITANCE:
+            entries.append((compartments, n * n_channels + compartments, per_area, owner))
+        else:
+            channel = neuron.channel_names.index(q.name)
+            entries.append((compartments, compartments * n_channels + channel, plan.to_uS, owner))
+    node, source, weight, direction = (np.concatenate(columns) for columns in zip(*entries, strict=True))
+    return tangents.Directions(
+        parameters.n_parameters, node.astype(np.int64), source.astype(np.int64), weight.astype(float), direction.astype(np.int64)
+    )
+
+
+def passive_of(parameters: Parameters, values: np.ndarray) -> cpu.Passive | None:
+    """The membrane of a neuron with parameters [P], or None where neither capacitance nor resistivity is free."""
+    inputs = parameters.inputs(values[None])
+    m, channels = parameters.neuron.morphology, parameters.neuron.channels
+    if inputs.capacitance is None and inputs.axial_resistivity is None:
+        return None
+    capacitance = inputs.capacitance
+    if capacitance is None:
+        capacitance = np.full((1, m.n_compartments), channels.capacitance_uF_cm2)
+    conductances = m.conductances_uS[None]
+    if inputs.axial_resistivity is not None:
+        assert m.axial_resistivity_ohm_cm is not None
+        conductances = conductances * (m.axial_resistivity_ohm_cm / inputs.axial_resistivity)[:, None]
+    return cpu.Passive(capacitance, conductances)
+
+
+def residual_products(
+    parameters: Parameters, plan: cpu.Plan, target: np.ndarray, weights: np.ndarray, values: np.ndarray
+) -> ResidualProducts:
+    """For parameters [P] in physical units and the loss: mean over stimuli of sum of weights [samples, recorded] times squared
+    differences to target [stimuli, samples, recorded]. A diverged simulation makes the loss infinite and the products zero.
+    """
+    n_stimuli, n_parameters = plan.protocol.n_stimuli, parameters.n_parameters
+    root = np.sqrt(weights / n_stimuli)
+    blocks = tangents.GROUPS
+    normal = np.zeros((blocks, n_parameters, n_parameters))
+    half = np.zeros((blocks, n_parameters))
+
+    def add(group: int, stimulus: int, first: int, part: np.ndarray, simulated: np.ndarray) -> None:
+        rows = slice(first, first + len(part))
+        weighted = (part * root[rows, :, None]).reshape(-1, n_parameters)
+        residual = (root[rows] * (simulated - target[stimulus, rows])).reshape(-1)
+        normal[group] += weighted.T @ weighted
+        half[group] += residual @ weighted
+
+    densities = parameters.inputs(values[None]).densities[0]
+    # our own threads already fill the cores; and BLAS then sums in one order, whatever their number
+    with threadpool_limits(1, user_api="blas"):
+        voltages = tangents.stream_jacobian(
+            plan, densities, directions(parameters, plan, values), add, passive=passive_of(parameters, values)
+        )
+    loss = float((weights * (voltages - target) ** 2).sum(axis=(1, 2)).mean())
+    if not np.isfinite(loss):
+        return ResidualProducts(np.inf, np.zeros(n_parameters), np.zeros((n_parameters, n_parameters)))
+    return ResidualProducts(loss, half.sum(axis=0), normal.sum(axis=0))
+
