@@ -6,6 +6,7 @@ import numpy as np
 
 from gradevo.methods import METHODS
 from gradevo.problem import Problem
+from gradevo.sensitivity import ResidualProducts
 from gradevo.transforms import Transform
 
 
@@ -55,6 +56,15 @@ class Quadratic:
         slope = 2 * self.weights.mean(axis=0) * np.log(densities / self.truth) / densities
         gradients = slope * self.coordinates.slope(thetas)
         return losses, np.where(np.isfinite(losses)[:, None], gradients, 0.0)
+
+    def residual_products(self, theta):
+        loss = self.loss(theta[None])[0]
+        if not np.isfinite(loss):
+            return ResidualProducts(np.inf, np.zeros(len(theta)), np.zeros((len(theta), len(theta))))
+        density = self.densities(theta)
+        weights = self.weights.mean(axis=0)
+        slope = self.coordinates.slope(theta) / density
+        return ResidualProducts(loss, weights * np.log(density / self.truth) * slope, np.diag(weights * slope**2))
 
 
 def toy_config(**problem) -> dict:

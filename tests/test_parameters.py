@@ -162,6 +162,10 @@ def test_gradients_of_every_kind_of_parameter_are_those_of_central_differences(k
         step[p] = 2e-5 * max(abs(thetas[0, p]), 1e-6 if view == "identity" else 1)
         numeric = (problem.loss(thetas + step) - problem.loss(thetas - step)) / (2 * step[p])
         np.testing.assert_allclose(gradients[:, p], numeric, rtol=2e-4, atol=1e-7 * np.abs(gradients).max())
+    # tangents know them by another road
+    products = problem.residual_products(thetas[0])
+    assert products.loss == pytest.approx(losses[0], rel=1e-12)
+    np.testing.assert_allclose(2 * products.gradient_half, gradients[0], rtol=1e-8, atol=1e-9 * np.abs(gradients).max())
 
 
 def test_a_truth_with_its_passive_properties_is_recovered():

@@ -122,3 +122,31 @@ def test_bad_thetas_are_named(problem):
         problem.loss(np.array([[0.0] * 4, [np.nan] * 4]))
     with pytest.raises(ValueError, match="at least 1"):
         problem.sample_initial(np.random.default_rng(0), 0)
+
+
+@pytest.mark.parametrize("view", ["log", "logit", "identity"])
+def test_residual_products_agree_with_the_gradient_and_with_differences(view):
+    """J^T r is half the gradient, and where residuals vanish 2 J^T J is the second derivative."""
+    problem = toy_problem(loss={"kind": "windows", "windows_ms": [[0.5, 1.5], [2.0, 2.5]]}).view(view)
+    theta = problem.sample_initial(np.random.default_rng(2), 1)[0]
+    loss, half, normal = problem.residual_products(theta)
+    losses, gradients = problem.loss_and_gradient(theta[None])
+    assert loss == pytest.approx(losses[0], rel=1e-12)
+    np.testing.assert_allclose(2 * half, gradients[0], rtol=1e-9)
+    # at the truth residuals vanish, and J^T J is half the loss's second derivative
+    assert problem.truth is not None
+    at = problem.coordinates.from_density(problem.truth)
+    normal = problem.residual_products(at).normal_matrix
+    np.testing.assert_allclose(normal, normal.T, rtol=1e-12)
+    step = 1e-5 * np.maximum(1.0, np.abs(at)) if view != "identity" else 1e-5 * at
+    for i in range(len(at)):
+        shifted = np.array([at, at])
+        shifted[:, i] += [step[i], -step[i]]
+        up, down = problem.loss_and_gradient(shifted)[1]
+        np.testing.assert_allclose(2 * normal[i], (up - down) / (2 * step[i]), rtol=1e-4, atol=1e-4 * np.abs(2 * normal[i]).max())
+
+
+def test_losses_that_are_no_sums_of_squares_have_no_residual_products():
+    problem = toy_problem(loss={"kind": "phase_plane"}, loss_target=1.0)
+    with pytest.raises(ValueError, match="not a sum of squares"):
+        problem.residual_products(problem.sample_initial(np.random.default_rng(0), 1)[0])

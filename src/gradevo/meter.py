@@ -197,9 +197,7 @@ class Meter:
         self._record(problem, thetas, np.array([products.loss]), cut=False, gradient=False, tangents=tangents)
         return products
 
-    def _admit(
-        self, problem: Problem, thetas: np.ndarray, gradient: bool, tangents: int = 0
-    ) -> tuple[np.ndarray, bool]:
+    def _admit(self, problem: Problem, thetas: np.ndarray, gradient: bool, tangents: int = 0) -> tuple[np.ndarray, bool]:
         """The part of the batch that the budget pays for, and whether any was cut off."""
         thetas = np.asarray(thetas, dtype=float)
         if thetas.ndim != 2:

@@ -95,4 +95,3 @@ def residual_products(
     if not np.isfinite(loss):
         return ResidualProducts(np.inf, np.zeros(n_parameters), np.zeros((n_parameters, n_parameters)))
     return ResidualProducts(loss, half.sum(axis=0), normal.sum(axis=0))
-

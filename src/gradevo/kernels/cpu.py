@@ -3,8 +3,9 @@
 import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -324,16 +325,30 @@ def _sum_over_stimuli(run: Run, bar: np.ndarray) -> np.ndarray:
     return total
 
 
-def warm_up(neuron: Neuron, dtype: type = np.float64) -> float:
-    """Compiles (or loads from the disk cache) both passes of a neuron's kernel; returns the seconds it took."""
+def smallest_plan(neuron: Neuron) -> Plan:
+    """One step of the neuron, for compiling its kernels."""
     from gradevo.stimulus import Stimulus
 
+    stimulus = Stimulus(np.array([0.0, 1.0]), np.zeros((1, 1, 1)))
+    return make_plan(neuron, Protocol(stimulus, (0,), (0,), 0.025, 2, 0.025))
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Counts the time spent inside as compilation."""
     global _compile_seconds
     begin = time.perf_counter()
-    stimulus = Stimulus(np.array([0.0, 1.0]), np.zeros((1, 1, 1)))
-    plan = make_plan(neuron, Protocol(stimulus, (0,), (0,), 0.025, 2, 0.025))
-    voltages, _, run = forward(plan, neuron.default_densities()[None].astype(dtype), keep=True, threads=1)
-    adjoint(run, np.zeros_like(voltages))
-    took = time.perf_counter() - begin
-    _compile_seconds += took
-    return took
+    try:
+        yield
+    finally:
+        _compile_seconds += time.perf_counter() - begin
+
+
+def warm_up(neuron: Neuron, dtype: type = np.float64) -> float:
+    """Compiles (or loads from the disk cache) both passes of a neuron's kernel; returns the seconds it took."""
+    before = _compile_seconds
+    with compiling():
+        plan = smallest_plan(neuron)
+        voltages, _, run = forward(plan, neuron.default_densities()[None].astype(dtype), keep=True, threads=1)
+        adjoint(run, np.zeros_like(voltages))
+    return _compile_seconds - before

@@ -9,8 +9,10 @@ from functools import partial
 
 import numpy as np
 
+from gradevo.channels.base import ChannelSet
 from gradevo.kernels import cpu
 from gradevo.kernels.codegen import kernel_module
+from gradevo.neuron import Neuron
 
 SEGMENT_BYTES = 64 * 2**20
 """What one thread's linearised steps and derivatives of one segment may take."""
@@ -77,6 +79,7 @@ def stream_jacobian(
     Returns:
         voltages [stimuli, samples, recorded] mV, NaN where diverged (such a stimulus is not handed over).
     """
+    warm_up(plan.neuron)
     voltages, _, run = cpu.forward(plan, densities[None].astype(np.float64), True, threads, passive)
     layout, protocol = run.layout, plan.protocol
     groups = min(GROUPS, layout.blocks)
@@ -93,6 +96,19 @@ def stream_jacobian(
     if protocol.n_samples > 1:
         cpu._in_threads(run.threads, groups, walk)
     return voltages[0]
+
+
+_warm: set[ChannelSet] = set()
+
+
+def warm_up(neuron: Neuron) -> None:
+    """Compiles (or loads) the tangents' kernels of a neuron, once in a process, on the clock of compilation."""
+    if neuron.channels in _warm:
+        return
+    _warm.add(neuron.channels)
+    with cpu.compiling():
+        nothing = np.zeros(1, np.int64)
+        jacobian(cpu.smallest_plan(neuron), neuron.default_densities(), Directions(1, nothing, nothing, np.zeros(1), nothing))
 
 
 def _walk_block(run: cpu.Run, block: int, directions: Directions, consume: Callable[[int, int, np.ndarray], None]) -> None:
