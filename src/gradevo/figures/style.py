@@ -35,6 +35,7 @@ class Look(NamedTuple):
 LOOKS = {
     "adam": Look("Adam", "#0072B2", "o", "-"),
     "lbfgs": Look("L-BFGS", "#56B4E9", "s", "-"),
+    "levenberg_marquardt": Look("Levenberg-Marquardt", "#000000", "*", "-"),
     "cma_lbfgs": Look("CMA-ES, L-BFGS", "#009E73", "p", "-"),
     "lbfgs_fd": Look("L-BFGS, differences", "#332288", "h", ":"),
     "cma_es": Look("CMA-ES", "#D55E00", "^", "--"),
@@ -46,7 +47,7 @@ LOOKS = {
     "random_search": Look("random", "#777777", "X", ":"),
     "sobol": Look("Sobol", "#AAAAAA", "P", ":"),
 }
-_SPARE = (("#117733", "8"), ("#000000", "*"), ("#999933", "H"), ("#F0E442", "."))
+_SPARE = (("#117733", "8"), ("#999933", "H"), ("#F0E442", "."))
 
 
 class ChannelLook(NamedTuple):
