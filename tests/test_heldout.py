@@ -2,15 +2,19 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from gradevo import problem as problem_module
 from gradevo.config import check_config
 from gradevo.fit import fit
+from gradevo.losses import LOSSES
 from gradevo.meter import Meter
 from gradevo.methods import METHODS
+from gradevo.stimulus import GENERATORS
 from gradevo.study import loss_target, loss_units, make_problem, make_targets
 from tests.fitting import toy_config, toy_problem
 
@@ -132,3 +136,16 @@ def test_densities_are_recovered_through_other_losses(loss):
     settings = {"starts": 2, "tolerance": 1e-14}
     result = fit(problem, "lbfgs", seed=0, budget_equivalents=2000, gradient_weight=2.5, settings=settings, stop_loss=1e-12)
     assert result.totals["density_error_max_rel"] < 0.01
+
+
+def test_the_documented_problem_is_fitted():
+    """docs/stimuli_and_losses.md: its problem, and every kind it has to name."""
+    page = (Path(__file__).parents[1] / "docs/stimuli_and_losses.md").read_text()
+    declared = yaml.safe_load(page.split("```yaml")[1].split("```")[0])["problems"]
+    config = check_config(changed() | {"problems": declared})
+    problem = make_problem(config, "noise_to_ramps")
+    result = run(problem, "lbfgs")
+    assert result.best_loss < problem.loss(problem.sample_initial(np.random.default_rng(0), 1))[0]
+    assert np.isfinite(result.totals["heldout_loss"])
+    for kind in [*GENERATORS, *LOSSES, "steps"]:
+        assert f"| `{kind}` |" in page
