@@ -73,7 +73,8 @@ def failed_fits(summary: pd.DataFrame) -> list[str]:
 def _explanation(success: dict[str, Any]) -> list[str]:
     return [
         f"Loss success: at most {success['loss']:g} mV² (noisy targets: {success['noise_factor']:g} x the noise variance), "
-        "or the problem's own loss_target. Losses are mean squared errors in mV² where a problem declares no other.",
+        "or the problem's own loss_target.",
+        "Losses are mean squared errors in mV² where a problem declares no other.",
         f"Density success: largest relative error of what is free at most {100 * success['density_rel']:g} %.",
         "Simulations to wall time: median cost until loss success; - where half of the fits or more missed it.",
     ]
