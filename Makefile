@@ -32,11 +32,11 @@ $(READY): requirements.lock pyproject.toml
 
 # The table is shown whether or not anything had to be run, and also when a fit ended in an error: then make fails.
 study: $(READY)
-	@status=0; $(SNAKEMAKE) --no-hooks || status=$$?; \
+	@status=0; $(SNAKEMAKE) || status=$$?; \
 	if [ -f $(TABLE) ]; then echo; cat $(TABLE); fi; exit $$status
 
 figures: $(READY)
-	$(SNAKEMAKE) --no-hooks figures
+	$(SNAKEMAKE) figures
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -59,4 +59,4 @@ lock: $(READY)
 	@mv requirements.lock.new requirements.lock
 
 clean:
-	rm -rf results/$(STUDY) figures/$(STUDY) logs/$(STUDY)
+	rm -rf results/$(STUDY) figures/$(STUDY) logs/$(STUDY) .gradevo/fits/$(STUDY)

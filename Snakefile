@@ -28,6 +28,10 @@ rule all:
         rules.check.output,
 
 
+onstart:
+    begin()
+
+
 onsuccess:
     show_table()
 

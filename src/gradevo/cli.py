@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gradevo.export_cli import app as export_app
 
 if TYPE_CHECKING:
-    from gradevo.meter import Meter
     from gradevo.problem import Problem
     from gradevo.result import Result
 
@@ -32,8 +31,10 @@ def main() -> None:
     """Entry point: a mistake in the input ends with one line, not with a traceback."""
     try:
         app()
-    except (ValueError, FileNotFoundError) as error:
-        typer.secho(f"gradevo: {error}", err=True, fg=typer.colors.RED)
+    except (ValueError, OSError) as error:
+        # what strerror says is all that is needed, where the error was raised with a message of its own
+        said = error.strerror if isinstance(error, OSError) and error.strerror and error.filename is None else error
+        typer.secho(f"gradevo: {said}", err=True, fg=typer.colors.RED)
         raise SystemExit(2) from None
 
 
@@ -70,7 +71,7 @@ def fit(
     seed: Annotated[int, typer.Option(help="of everything random in the method", min=0)] = 0,
     out: Annotated[Path | None, typer.Option(help="write the history here (.parquet), the rest beside it (.json)")] = None,
 ) -> None:
-    """Run one method on one problem of a study, with the study's settings and limits.
+    """Run one method on one problem of a study, with the study's settings and limits, in a process of its own.
 
     Exits with 1 if the fit ended in an error or diverged.
     """
@@ -81,17 +82,24 @@ def fit(
 
     declared = load_config(config)
     get_method(method)
-    if out is not None and out.suffix != ".parquet":
-        raise ValueError(f"--out {out} must end in .parquet")
+    if out is not None:
+        if out.suffix != ".parquet":
+            raise ValueError(f"--out {out} must end in .parquet")
+        from gradevo.result import write_aside
+
+        # now, not after hours of fitting
+        write_aside(out.with_name(f"{out.stem}.probe"), lambda path: path.write_text("probe\n"))
+        out.with_name(f"{out.stem}.probe").unlink()
     console = Console()
     with console.status("loading torch and the kernels"):
+        from gradevo.apart import fit_apart
         from gradevo.result import Status, write_result
-        from gradevo.study import make_problem, run_fit
+        from gradevo.study import make_problem
 
         posed = make_problem(declared, problem)
     budget = declared["problems"][problem].get("budget_equivalents", declared["budget_equivalents"])
     with _Progress(console, f"{method} on {problem}", budget) as progress:
-        result = run_fit(declared, posed, method, seed, on_event=progress.show)
+        result = fit_apart(declared, posed, method, seed, on_progress=progress.show)
     _summarise(console, declared, posed, result)
     if out is not None:
         write_result(result, out)
@@ -132,8 +140,8 @@ class _Progress:
     def __exit__(self, *_) -> None:
         self._bar.stop()
 
-    def show(self, meter: Meter) -> None:
-        self._bar.update(self._task, completed=meter.simulation_equivalents, best=f"{meter.best_loss:.3g}")
+    def show(self, counts: dict[str, Any]) -> None:
+        self._bar.update(self._task, completed=counts["simulation_equivalents"], best=f"{counts['best_loss']:.3g}", refresh=True)
 
 
 def _summarise(console, config: dict, problem: Problem, result: Result) -> None:

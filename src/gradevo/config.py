@@ -18,6 +18,9 @@ from gradevo.units import AXIAL_RESISTIVITY, PASSIVE_UNITS
 
 Config = dict[str, Any]
 
+LIMITS = ("gradient_weight", "tangent_weight", "budget_equivalents", "stop_loss", "wall_limit_s", "memory_limit_MB")
+"""The study's keys that limit each of its fits."""
+
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
 

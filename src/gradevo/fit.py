@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,15 @@ from gradevo.methods import Method, get_method
 from gradevo.problem import Problem
 from gradevo.provenance import describe_run
 from gradevo.result import Result, Status, history_columns
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run in another process ended, and what it had reported (of `Meter.progress`, in order)."""
+
+    status: Status
+    message: str
+    progress: tuple[dict[str, Any], ...] = ()
 
 
 def fit(
@@ -30,6 +40,7 @@ def fit(
     study: str = "",
     heldout_points: int = 40,
     on_event: Callable[[Meter], Any] | None = None,
+    ended: Ended | None = None,
 ) -> Result:
     """Run `method` on `problem` until its budget, its loss target, or its own end.
 
@@ -39,6 +50,7 @@ def fit(
     budget_equivalents, gradient_weight, tangent_weight, stop_loss, wall_limit_s, on_event : see `Meter`
     settings : the method's settings ("preset" names a ready set)
     heldout_points : of the successive best fits, how many at most are judged on held-out stimuli
+    ended : a run that ended elsewhere, in a process that died: it is judged by what it had reported, and nothing is run
 
     Returns
     -------
@@ -67,12 +79,17 @@ def fit(
         compile_clock=cpu.compile_seconds,
         tangent_weight=tangent_weight,
     )
-    compiled_before = cpu.compile_seconds()
-    cpu.warm_up(problem.neuron)
-    warm_up_s = cpu.compile_seconds() - compiled_before
-
-    view = problem.view(complete.get("view", chosen.view))
-    status, message = _run(chosen, view, meter, np.random.default_rng(seed), complete)
+    warm_up_s = 0.0
+    if ended is None:
+        compiled_before = cpu.compile_seconds()
+        cpu.warm_up(problem.neuron)
+        warm_up_s = cpu.compile_seconds() - compiled_before
+        view = problem.view(complete.get("view", chosen.view))
+        status, message = _run(chosen, view, meter, np.random.default_rng(seed), complete)
+    else:
+        status, message = ended.status, ended.message
+        for progress in ended.progress:
+            meter.take_over(progress)
     meter.stop()
 
     labels = {"study": study, "problem": problem.name, "method": method, "seed": seed}

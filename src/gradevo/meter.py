@@ -25,6 +25,9 @@ TANGENT_WEIGHT = 0.15
 """Simulations that a tangent weighs unless a study says otherwise."""
 
 
+_COUNTS = ("simulations", "gradients", "tangents", "compartment_steps", "best_loss", "best_densities")
+
+
 class RunEnded(Exception):
     """Raised by the meter to end a method's run; methods let it pass."""
 
@@ -164,6 +167,27 @@ class Meter:
         wall, cpu, compiling = (now[i] - self._started[i] - self._off[i] for i in range(3))
         # Compilation runs on one core, so it took as much processor time as wall time.
         return max(0.0, wall - compiling), max(0.0, cpu - compiling), compiling
+
+    # -- what another process needs to know
+
+    def progress(self, rows: int = 0, improvements: int = 0) -> dict[str, Any]:
+        """Everything spent and found so far; of rows and improvements, those after the first so many."""
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        counts["simulation_equivalents"] = self.simulation_equivalents
+        return {
+            "counts": counts,
+            "rows": self.rows[rows:],
+            "improvements": self.improvements[improvements:],
+            "clocks": self._clocks(),
+        }
+
+    def take_over(self, progress: dict[str, Any]) -> None:
+        """Go on from the `progress` of a meter in another process. The clocks stand still at its."""
+        for name in _COUNTS:
+            setattr(self, name, progress["counts"][name])
+        self.rows += progress["rows"]
+        self.improvements += progress["improvements"]
+        self._stopped = progress["clocks"]
 
     # -- the questions a method may ask
 

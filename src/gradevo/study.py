@@ -13,7 +13,7 @@ from gradevo import morphology
 from gradevo.channels import channel_set
 from gradevo.config import Config, heldout_stimuli
 from gradevo.densities import DENSITIES
-from gradevo.fit import fit
+from gradevo.fit import Ended, fit
 from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.meter import TANGENT_WEIGHT, Meter
 from gradevo.neuron import Neuron
@@ -153,7 +153,14 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         return {key: stored[key] for key in stored.files}
 
 
-def run_fit(config: Config, problem: Problem, method: str, seed: int, on_event: Callable[[Meter], Any] | None = None) -> Result:
+def run_fit(
+    config: Config,
+    problem: Problem,
+    method: str,
+    seed: int,
+    on_event: Callable[[Meter], Any] | None = None,
+    ended: Ended | None = None,
+) -> Result:
     """One fit of the study: the config's settings of `method` and its limits. Raises ValueError as `fit` does."""
     declared = config["problems"].get(problem.name, {})
     return fit(
@@ -168,6 +175,7 @@ def run_fit(config: Config, problem: Problem, method: str, seed: int, on_event: 
         wall_limit_s=config.get("wall_limit_s"),
         study=config["study"],
         on_event=on_event,
+        ended=ended,
     )
 
 

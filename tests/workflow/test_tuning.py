@@ -1,13 +1,13 @@
 """`snakemake tuning` on a tiny configuration in a copy of the repository, and a study that uses its outcome."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-from tests.workflow.test_workflow import CONFIG, COPIED, ROOT, planned, snakemake
+from tests.workflow.running import CONFIG, copy_of_repository, snakemake
+from tests.workflow.test_workflow import planned
 
 TUNING = {
     **CONFIG,
@@ -21,14 +21,8 @@ TUNING = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("copy")
-    for name in COPIED:
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "tuned.yaml"))
-        else:
-            shutil.copy2(source, target)
+    folder = copy_of_repository(tmp_path_factory.mktemp("copy"))
+    (folder / "config/tuned.yaml").unlink(missing_ok=True)
     (folder / "config/tuning.yaml").write_text(yaml.safe_dump(TUNING))
     (folder / "config/tiny.yaml").write_text(yaml.safe_dump(CONFIG))
     return folder

@@ -1,58 +1,14 @@
 """The workflow itself, on a tiny study in a copy of the repository: what it makes, and what makes it run again."""
 
-import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "environment.yml", "config", "profiles", "workflow", "src", "figures/matplotlibrc")
-
-CONFIG = {
-    "study": "tiny",
-    "gradient_weight": 2.5,
-    "budget_equivalents": 300,
-    "stop_loss": 1e-8,
-    "seeds": [0, 1],
-    "success": {"loss": 1e-3, "noise_factor": 4, "density_rel": 0.01},
-    "neurons": {
-        "pair": {
-            "morphology": {"kind": "chain", "compartments": 2, "coupling_S_cm2": 0.5e-3},
-            "channels": "jones2024",
-            "densities": {"kind": "uniform", "fraction": 0.3, "seed": 1},
-        }
-    },
-    "problems": {
-        "pair_all_all": {
-            "neuron": "pair",
-            "stimuli": {
-                "kind": "random_steps", "count": 3, "every_ms": 0.5, "low_uA_cm2": 0, "high_uA_cm2": 20, "seed": 5,
-            },
-            "stimulated": "all",
-            "recorded": "all",
-            "duration_ms": 3,
-            "sample_interval_ms": 0.1,
-            "dt_ms": 0.05,
-            "heldout": {"count": 2, "seed": 105},
-        }
-    },
-    "methods": {"lbfgs": {"starts": 2}, "genetic": {"population": 16}},
-}  # fmt: skip
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`snakemake --cores 2` in the folder, with the folder's own sources."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "config/tiny.yaml", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(folder / "src")}
-    return subprocess.run(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=400
-    )
+from tests.workflow.running import CONFIG, copy_of_repository, snakemake, write_config
 
 
 def planned(folder: Path) -> set[str]:
@@ -65,15 +21,8 @@ def planned(folder: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    folder = tmp_path_factory.mktemp("copy")
-    for name in COPIED:
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy2(source, target)
-    (folder / "config/tiny.yaml").write_text(yaml.safe_dump(CONFIG))
+    folder = copy_of_repository(tmp_path_factory.mktemp("copy"))
+    write_config(folder, CONFIG)
     return folder, snakemake(folder)
 
 

@@ -1,10 +1,16 @@
 # What the rules share: the checked configuration, names, folders, and which sources a result depends on.
+import os
 from pathlib import Path
 
-from gradevo.provenance import source_files
-from gradevo.config import check_config, morphology_file
-from gradevo.methods import get_method
+from snakemake.exceptions import WorkflowError
 
+from gradevo.config import LIMITS, check_config, morphology_file
+from gradevo.kept import forget, kept_folder
+from gradevo.methods import get_method
+from gradevo.provenance import source_files
+from gradevo.workplace import FolderBusy, check_writable, claim, sweep
+
+check_writable()
 config = check_config(config)
 
 STUDY = config["study"]
@@ -41,6 +47,19 @@ def figure_files(name):
     return multiext(f"{FIGURES}/{name}", ".png", ".pdf")
 
 
+def begin():
+    """Claim the folder for this run, or refuse it; forced fits are not taken over from an earlier run."""
+    try:
+        claim()
+    except FolderBusy as busy:
+        raise WorkflowError(str(busy))
+    sweep(RESULTS, FIGURES, kept_folder(STUDY))
+    forced = workflow.dag_settings
+    if forced.forceall or forced.forcerun or forced.forcetargets:
+        forget(kept_folder(STUDY))
+
+
 def show_table():
-    if Path(TABLE).exists():
+    # make shows it itself, also when nothing had to be run
+    if Path(TABLE).exists() and "MAKELEVEL" not in os.environ:
         print(f"\n{Path(TABLE).read_text()}", flush=True)

@@ -95,6 +95,9 @@ rule check:
     input:
         summary=rules.summary.output.summary,
         table=rules.table.output,
+        # of a fit whose process was killed, this job removes the files: asking for them has it made by the next run
+        histories=rules.summary.input.histories,
+        results=rules.summary.input.results,
     output:
         touch(f"{RESULTS}/all_fits_ran"),
     log:

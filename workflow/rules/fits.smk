@@ -24,15 +24,6 @@ rule fit:
         settings=lambda wildcards: get_method(wildcards.method).settings(
             config["methods"][wildcards.method]
         ),
-        limits={
-            key: config.get(key)
-            for key in (
-                "gradient_weight",
-                "tangent_weight",
-                "budget_equivalents",
-                "stop_loss",
-                "wall_limit_s",
-            )
-        },
+        limits={key: config.get(key) for key in LIMITS},
     script:
         "../scripts/run_fits.py"

@@ -5,6 +5,9 @@ import pandas as pd
 from gradevo.config import load_config
 from gradevo.result import write_aside
 from gradevo.tuning import rank_settings, tuned_text
+from gradevo.workplace import end_with_workflow
+
+end_with_workflow()
 
 config = load_config("config/tuning.yaml")
 trials = pd.concat([pd.read_parquet(path) for path in snakemake.input.trials], ignore_index=True)

@@ -6,6 +6,9 @@ import pandas as pd
 from gradevo.figures.convergence import convergence
 from gradevo.figures.style import save
 from gradevo.study import loss_units
+from gradevo.workplace import end_with_workflow
+
+end_with_workflow()
 
 targets = pd.read_parquet(snakemake.input.summary).groupby("problem")["loss_target"].first().to_dict()
 with matplotlib.rc_context(fname=snakemake.input.style):

@@ -4,6 +4,9 @@ import pandas as pd
 
 from gradevo.result import read_result, write_aside
 from gradevo.study import density_rows, loss_target, make_problem, summary_row
+from gradevo.workplace import end_with_workflow
+
+end_with_workflow()
 
 config = snakemake.config
 targets = zip(config["problems"], snakemake.input.targets, strict=True)

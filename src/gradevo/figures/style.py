@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from gradevo.result import write_aside
 
 PAGE_IN = 7.0
 """Width of a figure over both columns of a page, inches."""
@@ -142,9 +144,6 @@ def label_log_axis(ax: Axes, axis: str) -> None:
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     """Write the figure in each path's format, aside first, so that nobody sees half a file."""
     for path in map(Path, paths):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
         # no date in the file: the same figure is the same bytes
         metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
-        figure.savefig(aside, metadata=metadata)
-        os.replace(aside, path)
+        write_aside(path, partial(figure.savefig, metadata=metadata))

@@ -1,0 +1,109 @@
+"""All seeds of one method on one problem: one job of the workflow. A fit that fails is a result like any other."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+from gradevo.apart import Child, Death, fit_apart, process_limits
+from gradevo.config import Config
+from gradevo.kept import KILLED, fit_key, keep, kept_folder, take_over
+from gradevo.kernels import cpu
+from gradevo.problem import Problem
+from gradevo.result import write_result
+from gradevo.study import make_problem, run_fit
+
+Files = Mapping[int, tuple[str, str]]
+"""Of each seed: its history (.parquet) and the rest (.json)."""
+
+_WARM = "warm"
+
+
+def run_seeds(config: Config, problem: str, method: str, targets: str | Path, files: Files, threads: int | None = None) -> None:
+    """Make every seed's fit, or take it over from an earlier, killed job, and write its files.
+
+    A process between this one and the fits' is warmed up first, by a fit of one candidate that is thrown away: loading a
+    method's libraries and the kernels takes seconds, and no seed's clock should pay for it. If that process does not live
+    through it, the fits are made in cold processes, where whatever went wrong becomes their result.
+
+    threads: at most so many, unless GRADEVO_THREADS says otherwise.
+
+    Raises SystemExit, naming the file and the way out, where files cannot be written.
+    """
+    if threads is not None:
+        os.environ.setdefault("GRADEVO_THREADS", str(min(threads, cpu.available_threads())))
+    keys = {seed: fit_key(config, problem, method, seed, targets, cpu.available_threads()) for seed in files}
+    folder = kept_folder(config["study"])
+    posed = make_problem(config, problem, targets)
+    status = 0
+    for warm in (True, False):
+        missing = {}
+        for seed, paths in files.items():
+            if take_over(folder, keys[seed], paths):
+                _say(f"{problem} {method} seed {seed}: finished before, taken over")
+            else:
+                missing[seed] = paths
+        if not missing:
+            return
+        child = Child(_make, config, posed, method, missing, keys, warm)
+        outcome = child.follow(lambda message: message == _WARM, process_limits(config))
+        if isinstance(outcome, Death):
+            _say(f"{problem} {method}: warming up failed: {outcome.message}")
+        status = child.end()
+        if status == 0:
+            return
+        if status > 0:
+            sys.exit(status)  # it has said why
+    sys.exit(f"{problem} {method}: the process that runs the fits died twice (signal {-status}); run the same command again")
+
+
+def _make(
+    connection: Connection,
+    config: Config,
+    problem: Problem,
+    method: str,
+    files: Files,
+    keys: Mapping[int, str],
+    warm: bool,
+) -> None:
+    compile_s = _warm_up(config, problem, method) if warm else 0.0
+    connection.send(_WARM)
+    folder = kept_folder(config["study"])
+    try:
+        for seed, paths in files.items():
+            result = fit_apart(config, problem, method, seed)
+            result.totals["compile_s"] += compile_s
+            compile_s = 0.0
+            write_result(result, *paths)
+            if not result.message.startswith(KILLED):
+                keep(folder, keys[seed], paths)
+            _say(f"{problem.name} {method} seed {seed}: {result.status}, loss {result.best_loss:.3g}, {result.message}")
+    except OSError as error:
+        sys.exit(f"{problem.name} {method}: {error.strerror}")
+
+
+def _warm_up(config: Config, problem: Problem, method: str) -> float:
+    """Seconds spent on compiling. In one thread, and no more are begun: threads do not survive the forks to come."""
+    one_candidate = config["gradient_weight"] * problem.n_simulations
+    threads, torch_threads = os.environ.get("GRADEVO_THREADS"), torch.get_num_threads()
+    os.environ["GRADEVO_THREADS"] = "1"
+    torch.set_num_threads(1)
+    result = run_fit({**config, "budget_equivalents": one_candidate}, replace(problem, name="warm_up"), method, seed=0)
+    torch.set_num_threads(torch_threads)
+    if threads is None:
+        del os.environ["GRADEVO_THREADS"]
+    else:
+        os.environ["GRADEVO_THREADS"] = threads
+    return result.totals["compile_s"]
+
+
+def _say(line: str) -> None:
+    logging.info(line)
+    print(line, flush=True)

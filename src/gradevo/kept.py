@@ -1,0 +1,88 @@
+"""Finished fits of unfinished jobs.
+
+One job of the workflow makes several fits (a seed each), and Snakemake deletes what an unfinished job has written.
+A copy of each finished fit is therefore kept under a name that says what it was made from, and a job that is started again
+takes over what it would only repeat. The copies go when the whole study has ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gradevo.config import LIMITS, Config
+from gradevo.methods import get_method
+from gradevo.provenance import describe_run
+from gradevo.result import write_aside
+from gradevo.workplace import STATE
+
+KILLED = "its process was ended by"
+"""How the message of a fit begins whose process died of a signal."""
+
+
+def kept_folder(study: str) -> Path:
+    return STATE / "fits" / study
+
+
+def fit_key(config: Config, problem: str, method: str, seed: int, targets: str | Path, threads: int) -> str:
+    """Names a fit by everything that it follows from: declarations, targets, settings, limits, sources, versions, machine."""
+    chosen = get_method(method)
+    declared = config["problems"][problem]
+    description: dict[str, Any] = {
+        "problem": declared,
+        "neuron": config["neurons"][declared["neuron"]],
+        "targets": hashlib.sha256(Path(targets).read_bytes()).hexdigest(),
+        "settings": chosen.settings(config["methods"].get(method)),
+        "limits": {key: config.get(key) for key in LIMITS},
+        "run": {key: value for key, value in describe_run(chosen.module).items() if key != "peak_memory_bytes"},
+        "threads": threads,
+    }
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{problem}__{method}__s{seed}__{digest[:32]}"
+
+
+def keep(folder: Path, key: str, files: Iterable[str | Path]) -> None:
+    """Copy a fit's files (history, JSON); the last to be copied, the JSON, makes it complete. Raises OSError."""
+    for path in map(Path, files):
+        write_aside(folder / f"{key}{path.suffix}", lambda aside, path=path: shutil.copyfile(path, aside))
+
+
+def take_over(folder: Path, key: str, files: Iterable[str | Path]) -> bool:
+    """Copy the kept fit to these files (history, JSON), if it is there and whole. Raises OSError."""
+    pairs = [(folder / f"{key}{path.suffix}", path) for path in map(Path, files)]
+    if not all(kept.is_file() for kept, _ in pairs):
+        return False
+    for kept, path in pairs:
+        write_aside(path, lambda aside, kept=kept: shutil.copyfile(kept, aside))
+    return True
+
+
+def forget(folder: Path, but: Iterable[str] = ()) -> None:
+    """Remove all kept fits but those of these problem__method pairs, and the folder if nothing is left in it."""
+    saved = tuple(f"{name}__" for name in but)
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if not path.name.startswith(saved):
+            path.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def conclude_study(study: str, summary: pd.DataFrame, fits: str | Path) -> None:
+    """After the tables and figures are made: forget the kept fits, and leave those that were killed to the next run.
+
+    summary: a row per fit. fits: the folder of their files. A fit whose process died of a signal loses its files, so that
+    the next run makes it again; its job's other seeds stay kept for that run.
+    """
+    killed = summary[summary["message"].str.startswith(KILLED)]
+    forget(kept_folder(study), but={f"{row['problem']}__{row['method']}" for _, row in killed.iterrows()})
+    for _, row in killed.iterrows():
+        for suffix in (".parquet", ".json"):
+            Path(fits, f"{row['problem']}__{row['method']}__s{row['seed']}{suffix}").unlink(missing_ok=True)

@@ -1,0 +1,114 @@
+"""The folder that a study runs in: its lock, what is swept from it, and what ends with the workflow."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gradevo.result import write_aside
+from gradevo.workplace import STATE, WORKFLOW, FolderBusy, check_writable, claim, sweep
+
+CLAIM = "import time; from gradevo.workplace import claim; claim(); print('claimed', flush=True); time.sleep(100)"
+
+
+def start(code: str, **options) -> subprocess.Popen:
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, **options)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+@pytest.fixture
+def holder(tmp_path):
+    with start(CLAIM, cwd=tmp_path) as process:
+        yield process
+        process.kill()
+
+
+def test_a_second_run_is_refused_and_told_of_the_first(holder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(WORKFLOW, "")
+    with pytest.raises(FolderBusy, match=rf"another run .*process {holder.pid} on .*wait until it has ended"):
+        claim()
+    # killed, it holds nothing any more
+    holder.kill()
+    holder.wait()
+    claim()
+    assert str(os.getpid()) in (tmp_path / STATE / "lock").read_text()
+
+
+def test_a_job_dies_with_its_workflow(tmp_path):
+    """Whose process is not its parent: a shell, in an own session here, stands between the two."""
+    job = (
+        "import time; from gradevo.workplace import end_with_workflow; end_with_workflow(); "
+        "print('up', flush=True); time.sleep(100)"
+    )
+    workflow = f"""
+import subprocess, sys, time
+from gradevo.workplace import claim
+claim()
+job = subprocess.Popen([sys.executable, "-c", {job!r}], stdout=subprocess.PIPE, text=True, start_new_session=True)
+job.stdout.readline()
+print(job.pid, flush=True)
+time.sleep(100)
+"""
+    with subprocess.Popen([sys.executable, "-c", workflow], stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        assert alive(pid)
+        process.kill()
+        end = time.monotonic() + 5
+        while alive(pid) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not alive(pid)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_job_of_a_workflow_that_is_gone_does_not_begin(tmp_path):
+    code = "from gradevo.workplace import end_with_workflow; end_with_workflow(); import time; time.sleep(10)"
+    gone = f"{os.getpid()} 1 {os.uname().nodename}"  # born at another time: not this process
+    run = subprocess.run([sys.executable, "-c", code], env=os.environ | {WORKFLOW: gone}, timeout=9, check=False)
+    assert run.returncode == -9
+    # on another machine, and outside a workflow, a job is left alone
+    quick = code.replace("sleep(10)", "sleep(0.2)")
+    for value in ("1 1 elsewhere", ""):
+        assert subprocess.run([sys.executable, "-c", quick], env=os.environ | {WORKFLOW: value}, check=False).returncode == 0
+
+
+def test_half_written_files_never_have_the_name_and_are_swept(tmp_path):
+    code = (
+        "import os; from gradevo.result import write_aside\n"
+        "def half(path):\n    path.write_text('half')\n    os.kill(os.getpid(), 9)\n"
+        "write_aside('results/table.csv', half)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    assert not (tmp_path / "results/table.csv").exists()
+    assert len(list((tmp_path / "results").iterdir())) == 1
+    write_aside(tmp_path / "results/.hidden.csv", lambda path: path.write_text("whole"))
+    sweep(tmp_path / "results", tmp_path / "absent")
+    assert [path.name for path in (tmp_path / "results").iterdir()] == [".hidden.csv"]
+
+
+def test_a_full_disk_is_named_with_the_way_out(tmp_path):
+    def full(path):
+        Path("/dev/full").write_bytes(b"0" * 8192)
+
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with pytest.raises(OSError, match=r"cannot write .*a\.csv: the disk is full; free some space, then run the same command"):
+        write_aside(tmp_path / "a.csv", full)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
+    check_writable(tmp_path)
+    assert list((tmp_path / STATE).iterdir()) == []
