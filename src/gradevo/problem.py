@@ -19,7 +19,7 @@ from gradevo.neuron import Neuron
 from gradevo.parameters import Inputs, Parameters, make_parameters
 from gradevo.protocol import Protocol
 from gradevo.sensitivity import ResidualProducts, residual_products
-from gradevo.simulate import simulate, simulate_numpy
+from gradevo.simulate import backpropagate, run_numpy, simulate_numpy
 from gradevo.stimulus import first_shared
 from gradevo.transforms import Transform, check_bounds
 
@@ -176,26 +176,22 @@ class Problem:
 
     def loss_and_gradient(self, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Losses [K] and d loss / d theta [K, P]. A diverged candidate has loss inf and gradient zero."""
-        import torch
-
         thetas = self._batch(thetas)
         losses = np.empty(len(thetas))
         gradients = np.zeros(thetas.shape)
-        terms_of = self.loss_function.terms
-        target = torch.from_numpy(self.target)
-        for rows in _chunks(len(thetas), self.neuron, self.protocol, self.loss_function, gradient=True):
+        loss = self.loss_function
+        for rows in _chunks(len(thetas), self.neuron, self.protocol, loss, gradient=True):
             inputs, possible = self._inputs(self.densities(thetas[rows]))
-            tensors = Inputs(*(None if value is None else torch.from_numpy(value).requires_grad_() for value in inputs))
-            voltages = simulate(self.neuron, tensors.densities, self._plans[0], **tensors.passive())
-            # NumPy's sums, unlike torch's, do not depend on the batch: the same loss as `loss` gives, to the bit
-            values = terms_of(voltages.detach().numpy(), self.target).mean(axis=1)
+            voltages, run = run_numpy(self.neuron, inputs.densities, self._plans[0], **inputs.passive())
+            values = loss.terms(voltages, self.target).mean(axis=1)
             finite = np.isfinite(values) & possible
             losses[rows] = np.where(finite, values, np.inf)
             if finite.any():
-                terms_of(voltages, target).mean(dim=1)[torch.from_numpy(finite)].sum().backward()
-                free = self.parameters.gradient(Inputs(*(None if t is None else t.grad.numpy() for t in tensors)))
-                slope = np.where(finite[:, None], self.coordinates.slope(thetas[rows]), 0.0)
-                gradients[rows] = np.where(finite[:, None], free, 0.0) * slope
+                upstream = np.where(finite[:, None, None, None], loss.slopes(voltages, self.target), 0.0)
+                passive = bool(inputs.passive())
+                found = Inputs(*backpropagate(run, upstream, inputs.axial_resistivity, passive))
+                slope = self.coordinates.slope(thetas[rows])
+                gradients[rows] = np.where(finite[:, None], self.parameters.gradient(found) * slope, 0.0)
         return losses, gradients
 
     def residual_products(self, theta: np.ndarray) -> ResidualProducts:

@@ -1,36 +1,17 @@
 """The one way to a voltage: simulate(neuron, densities, protocol), differentiable in the densities and passive properties."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from gradevo.kernels import cpu
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
 
-
-class _Simulation(torch.autograd.Function):
-    """densities [population, channels, compartments], capacitance [population, compartments], conductances [population,
-    edges] -> voltages."""
-
-    @staticmethod
-    def forward(ctx: Any, densities: Any, capacitance: Any, conductances: Any, plan: cpu.Plan, threads: int | None) -> Any:
-        keep = any(ctx.needs_input_grad[:3])
-        passive = None if capacitance is None else cpu.Passive(capacitance.detach().numpy(), conductances.detach().numpy())
-        voltages, _, run = cpu.forward(plan, densities.detach().numpy(), keep, threads, passive)
-        if keep:
-            ctx.run = run
-        return torch.from_numpy(voltages)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        wanted = any(ctx.needs_input_grad[1:3])
-        densities, passive = cpu.adjoint(ctx.run, gradients[0].detach().numpy(), passive=wanted)
-        out = torch.from_numpy(np.ascontiguousarray(densities.astype(ctx.run.dtype)))
-        if passive is None:
-            return out, None, None, None, None
-        return out, torch.from_numpy(passive.capacitance_uF_cm2), torch.from_numpy(passive.conductances_uS), None, None
+if TYPE_CHECKING:
+    import torch
 
 
 def simulate(
@@ -60,6 +41,10 @@ def simulate(
         ValueError: for tensors of the wrong shape or type, densities that are NaN, capacitances or resistivities that are not
             positive, a resistivity where compartments are coupled directly, and sites that do not exist.
     """
+    import torch
+
+    from gradevo.autograd import Simulation
+
     if densities.dtype not in (torch.float64, torch.float32):
         raise ValueError(f"densities are {densities.dtype}; the kernels compute in torch.float64 or torch.float32")
     if densities.ndim not in (2, 3):
@@ -69,30 +54,29 @@ def simulate(
     batch = densities[None] if single else densities
     conductances = None
     if capacitance is not None or axial_resistivity is not None:
-        capacitance, conductances = _passive(neuron, len(batch), capacitance, axial_resistivity)
-    voltages = _Simulation.apply(batch, capacitance, conductances, plan, threads)
+        capacitance, conductances = _checked_passive(neuron, len(batch), capacitance, axial_resistivity, torch)
+    voltages = Simulation.apply(batch, capacitance, conductances, plan, threads)
     assert isinstance(voltages, torch.Tensor)
     return voltages[0] if single else voltages
 
 
-def _passive(
-    neuron: Neuron, population: int, capacitance: torch.Tensor | None, axial_resistivity: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Capacitances [population, compartments] uF/cm2 and axial conductances [population, edges] uS of every candidate."""
+def _checked_passive(neuron: Neuron, population: int, capacitance: Any, axial_resistivity: Any, arrays: Any) -> tuple[Any, Any]:
+    """Capacitances [population, compartments] uF/cm2 and axial conductances [population, edges] uS of every candidate, as
+    tensors or arrays, by the module ``arrays`` (torch or numpy)."""
     m = neuron.morphology
     if capacitance is None:
-        capacitance = torch.full((population, m.n_compartments), neuron.channels.capacitance_uF_cm2, dtype=torch.float64)
-    conductances = torch.from_numpy(m.conductances_uS).expand(population, -1)
+        capacitance = arrays.full((population, m.n_compartments), neuron.channels.capacitance_uF_cm2, dtype=arrays.float64)
     for name, values, shape in (
         ("capacitance", capacitance, (population, m.n_compartments)),
         ("axial_resistivity", axial_resistivity, (population,)),
     ):
         if values is None:
             continue
-        if tuple(values.shape) != shape or values.dtype != torch.float64:
-            raise ValueError(f"{name} is {values.dtype} {tuple(values.shape)}; it must be torch.float64 {shape}")
-        if not bool((values.detach() > 0).all() and values.detach().isfinite().all()):
-            raise ValueError(f"{name} holds {float(values.detach().min())}; it must be positive and finite")
+        if tuple(values.shape) != shape or values.dtype != arrays.float64:
+            raise ValueError(f"{name} is {values.dtype} {tuple(values.shape)}; it must be float64 {shape}")
+        if not bool((values > 0).all() and arrays.isfinite(values).all()):
+            raise ValueError(f"{name} holds {float(values.min())}; it must be positive and finite")
+    conductances = arrays.asarray(np.repeat(m.conductances_uS[None], population, axis=0))
     if axial_resistivity is not None:
         if m.axial_resistivity_ohm_cm is None:
             raise ValueError(
@@ -112,16 +96,48 @@ def simulate_numpy(
     capacitance: np.ndarray | None = None,
     axial_resistivity: np.ndarray | None = None,
 ) -> np.ndarray:
-    """``simulate`` without gradients, from and to numpy arrays."""
-    dtype = np.float32 if np.asarray(densities).dtype == np.float32 else np.float64
-    with torch.no_grad():
-        return simulate(
-            neuron,
-            torch.from_numpy(np.ascontiguousarray(densities, dtype=dtype)),
-            protocol,
-            threads,
-            capacitance=None if capacitance is None else torch.from_numpy(np.ascontiguousarray(capacitance, dtype=float)),
-            axial_resistivity=(
-                None if axial_resistivity is None else torch.from_numpy(np.ascontiguousarray(axial_resistivity, dtype=float))
-            ),
-        ).numpy()
+    """``simulate`` without torch and without gradients, from and to numpy arrays."""
+    densities = np.asarray(densities)
+    single = densities.ndim == 2
+    return run_numpy(
+        neuron, densities[None] if single else densities, protocol, threads, False,
+        capacitance=capacitance, axial_resistivity=axial_resistivity,
+    )[0][0 if single else slice(None)]  # fmt: skip
+
+
+def run_numpy(
+    neuron: Neuron,
+    densities: np.ndarray,
+    protocol: Protocol | cpu.Plan,
+    threads: int | None = None,
+    keep: bool = True,
+    *,
+    capacitance: np.ndarray | None = None,
+    axial_resistivity: np.ndarray | None = None,
+) -> tuple[np.ndarray, cpu.Run]:
+    """Voltages [population, stimuli, samples, recorded] mV of densities [population, channels, compartments] S/cm2, and, if
+    ``keep``, what ``backpropagate`` needs. Errors as ``simulate``."""
+    if densities.ndim != 3:
+        raise ValueError(f"densities have {densities.ndim} axes; give [population, channels, compartments]")
+    plan = protocol if isinstance(protocol, cpu.Plan) else cpu.make_plan(neuron, protocol)
+    passive = None
+    if capacitance is not None or axial_resistivity is not None:
+        passive = cpu.Passive(*_checked_passive(neuron, len(densities), capacitance, axial_resistivity, np))
+    dtype = np.float32 if densities.dtype == np.float32 else np.float64
+    voltages, _, run = cpu.forward(plan, densities.astype(dtype, copy=False), keep, threads, passive)
+    return voltages, run
+
+
+def backpropagate(
+    run: cpu.Run, voltage_gradients: np.ndarray, axial_resistivity: np.ndarray | None, passive: bool
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """From dL/d voltages [population, stimuli, samples, recorded] to the derivatives with respect to densities [population,
+    channels, compartments] and, if ``passive``, to capacitance [population, compartments] and axial resistivity [population]
+    (None where the run was not given one)."""
+    densities, others = cpu.adjoint(run, voltage_gradients, passive=passive)
+    if others is None:
+        return densities, None, None
+    resistivity = None
+    if axial_resistivity is not None:
+        resistivity = -(others.conductances_uS * run.passive.conductances_uS).sum(axis=1) / axial_resistivity
+    return densities, others.capacitance_uF_cm2, resistivity

@@ -46,6 +46,20 @@ class Loss:
     def is_sum_of_squares(self) -> bool:
         return self.weights is not None
 
+    def slopes(self, voltages: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """d loss / d voltages, in the shape of the voltages [..., stimuli, samples, recorded]: written out for sums of squares,
+        by torch's automatic differentiation for any other loss."""
+        if self.weights is not None:
+            return (voltages - target) * (2 * self.weights / voltages.shape[-3])
+        import torch
+
+        at = torch.from_numpy(voltages).requires_grad_()
+        terms = self.terms(at, torch.from_numpy(target)).mean(dim=-1)
+        # a diverged simulation must not spoil the others' gradient
+        terms[torch.isfinite(terms)].sum().backward()
+        assert at.grad is not None
+        return at.grad.numpy()
+
 
 def arrays_of(voltages: Any) -> Any:
     """The module (numpy or torch) whose functions apply to these voltages."""
