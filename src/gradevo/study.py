@@ -217,6 +217,7 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     reached = result.history.loc[result.history["best_loss"] <= target]
     for axis in ("simulations", "gradients", "simulation_equivalents", "wall_s"):
         row[f"{axis}_to_target"] = float(reached[axis].iloc[0]) if len(reached) else float("nan")
+    row["loss_target"] = target
     return row
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from gradevo.result import read_result, write_aside
-from gradevo.study import density_rows, loss_target, make_problem, summary_row
+from gradevo.study import density_rows, make_problem, summary_row
 from gradevo.workplace import end_with_workflow
 
 end_with_workflow()
@@ -14,7 +14,6 @@ problems = {name: make_problem(config, name, path) for name, path in targets}
 results = [read_result(*paths) for paths in zip(snakemake.input.histories, snakemake.input.results, strict=True)]
 
 summary = pd.DataFrame([summary_row(config, problems[r.totals["problem"]], r) for r in results])
-summary["loss_target"] = [loss_target(config, problems[name]) for name in summary["problem"]]
 densities = pd.DataFrame([row for r in results for row in density_rows(problems[r.totals["problem"]], r)])
 histories = pd.concat([r.history for r in results if len(r.history)], ignore_index=True)
 
