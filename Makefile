@@ -3,7 +3,7 @@
 #   make figures   only what the figures need
 #   make test      every test
 #   make lint      formatting, types and workflow checks
-#   make docs      docs/channels.md and its figures, from the channels' declarations
+#   make docs      docs/channels.md and the figures in docs/, from the channels' declarations and the kernels' code
 
 PYTHON ?= python3
 CONFIG ?= config/quick.yaml
@@ -50,6 +50,7 @@ lint: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m gradevo.figures.channels docs
+	$(BIN)/python -m gradevo.figures.kernels docs
 
 # What is installed now, as the new lock: no index, no address, no local version.
 lock: $(READY)

@@ -77,3 +77,14 @@ def test_named_files_exist(page):
     for name in spans(page):
         if re.fullmatch(r"(src|docs|config|tests|workflow|profiles)/[\w./-]+", name) and name not in MADE:
             assert (ROOT / name).exists(), f"{page.name} names {name}, which does not exist"
+
+
+def test_functions_of_the_kernels_page_exist():
+    """Whatever is named in code on docs/kernels.md is a name of the sources, or a file of theirs."""
+    source = "\n".join(path.read_text() for path in (ROOT / "src/gradevo").rglob("*.py"))
+    for name in spans(ROOT / "docs/kernels.md"):
+        word = re.fullmatch(r"(?:gradevo\.)?(?:\w+\.)*(\w+)(?:\(\w*\))?", name)
+        if word and not name.endswith(".py"):
+            assert re.search(rf"\b{word[1]}\b", source), f"docs/kernels.md names {name}, which is nowhere in the sources"
+        elif re.fullmatch(r"\w+\.py", name):
+            assert (ROOT / "src/gradevo/kernels" / name).exists(), name

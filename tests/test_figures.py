@@ -6,8 +6,11 @@ import pandas as pd
 from gradevo.figures.convergence import convergence, median_and_range
 from gradevo.figures.cost import cost_to_target
 from gradevo.figures.densities import true_against_fitted
+from gradevo.figures.kernels import entries, gradient_path, kernels, node_positions
 from gradevo.figures.neurons import example_sites
 from gradevo.figures.style import LOOKS, looks, problem_label
+from gradevo.kernels.elimination import plan_elimination
+from gradevo.morphology import balanced_tree
 from gradevo.statistics import COST_COLUMNS
 
 
@@ -69,3 +72,18 @@ def test_fits_without_a_finite_loss_do_not_stop_the_figures():
     passive = pd.concat([densities, densities.assign(channel="capacitance", unit="uF/cm2", true=1.0, fitted=2.0)])
     assert [text.get_text() for ax in true_against_fitted(passive).axes for text in ax.texts] == texts
     assert true_against_fitted(densities.assign(unit="uF/cm2")).texts[0].get_text() == "no problem fits densities"
+
+
+def test_picture_of_the_kernels():
+    """It is drawn from the code's own plans: every node once, no fill on a tree, fill on a cycle; each step backwards once."""
+    tree = balanced_tree(2)
+    plan = plan_elimination(tree.n_nodes, tree.edges, tree.conductances_uS)
+    pairs, fill = entries(plan)
+    assert len(pairs) == tree.n_nodes - 1
+    assert not fill.any()
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    at = node_positions(tree)
+    assert len(np.unique(at.round(6), axis=0)) == tree.n_nodes
+    back = [step for what, begin, end in gradient_path(36) if what == "backward" for step in range(begin, end, -1)]
+    assert back == list(range(36, 0, -1))
+    assert len(kernels().axes) == 6
