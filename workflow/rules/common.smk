@@ -1,5 +1,6 @@
 # What the rules share: the checked configuration, names, folders, and which sources a result depends on.
 import os
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -10,7 +11,12 @@ from gradevo.methods import get_method
 from gradevo.provenance import source_files
 from gradevo.workplace import FolderBusy, check_writable, claim, sweep
 
-check_writable()
+# at once, and without Snakemake's own log, which could not be written either
+try:
+    check_writable()
+except OSError as error:
+    sys.exit(f"gradevo: {error.strerror}")
+
 config = check_config(config)
 
 STUDY = config["study"]
