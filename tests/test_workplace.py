@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradevo.result import write_aside
+from gradevo.files import write_aside
 from gradevo.workplace import STATE, WORKFLOW, FolderBusy, check_writable, claim, sweep
 
 CLAIM = "import time; from gradevo.workplace import claim; claim(); print('claimed', flush=True); time.sleep(100)"
@@ -86,7 +86,7 @@ def test_a_job_of_a_workflow_that_is_gone_does_not_begin(tmp_path):
 
 def test_half_written_files_never_have_the_name_and_are_swept(tmp_path):
     code = (
-        "import os; from gradevo.result import write_aside\n"
+        "import os; from gradevo.files import write_aside\n"
         "def half(path):\n    path.write_text('half')\n    os.kill(os.getpid(), 9)\n"
         "write_aside('results/table.csv', half)"
     )

@@ -85,7 +85,7 @@ def fit(
     if out is not None:
         if out.suffix != ".parquet":
             raise ValueError(f"--out {out} must end in .parquet")
-        from gradevo.result import write_aside
+        from gradevo.files import write_aside
 
         # now, not after hours of fitting
         write_aside(out.with_name(f"{out.stem}.probe"), lambda path: path.write_text("probe\n"))

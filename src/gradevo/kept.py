@@ -17,9 +17,9 @@ from typing import Any
 import pandas as pd
 
 from gradevo.config import LIMITS, Config
+from gradevo.files import write_aside
 from gradevo.methods import get_method
 from gradevo.provenance import describe_run
-from gradevo.result import write_aside
 from gradevo.workplace import STATE
 
 KILLED = "its process was ended by"

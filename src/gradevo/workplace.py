@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from gradevo.result import ASIDE, why_not_written
+from gradevo.files import ASIDE, why_not_written
 
 STATE = Path(".gradevo")
 """Beside the Snakefile: the lock, and the finished fits of unfinished jobs."""

@@ -1,13 +1,14 @@
 """The best of each method's settings, as the preset that studies use, and all of them as a table."""
 
+from gradevo.workplace import end_with_workflow
+
+end_with_workflow()
+
 import pandas as pd
 
 from gradevo.config import load_config
 from gradevo.result import write_aside
 from gradevo.tuning import rank_settings, tuned_text
-from gradevo.workplace import end_with_workflow
-
-end_with_workflow()
 
 config = load_config("config/tuning.yaml")
 trials = pd.concat([pd.read_parquet(path) for path in snakemake.input.trials], ignore_index=True)

@@ -1,13 +1,14 @@
 """Figure: the ground-truth neurons beside example traces of the first problem on each."""
 
+from gradevo.workplace import end_with_workflow
+
+end_with_workflow()
+
 import matplotlib
 
 from gradevo.figures.neurons import neurons_and_traces
 from gradevo.figures.style import problem_label, save
 from gradevo.study import read_arrays
-from gradevo.workplace import end_with_workflow
-
-end_with_workflow()
 
 config = snakemake.config
 neurons = dict(zip(config["neurons"], map(read_arrays, snakemake.input.neurons), strict=True))

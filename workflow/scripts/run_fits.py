@@ -1,11 +1,13 @@
 """All seeds of one method on one problem. A fit that fails is a result like any other."""
 
-import logging
-
-from gradevo.fit_job import run_seeds
 from gradevo.workplace import end_with_workflow
 
 end_with_workflow()
+
+import logging
+
+from gradevo.fit_job import run_seeds
+
 logging.basicConfig(filename=snakemake.log[0], level=logging.INFO, format="%(asctime)s %(message)s")
 config = snakemake.config
 paths = zip(snakemake.output.histories, snakemake.output.results, strict=True)

@@ -1,12 +1,13 @@
 """All fits of a study as tidy tables: a row per fit, per fitted density, and per step of a history."""
 
+from gradevo.workplace import end_with_workflow
+
+end_with_workflow()
+
 import pandas as pd
 
 from gradevo.result import read_result, write_aside
 from gradevo.study import density_rows, make_problem, summary_row
-from gradevo.workplace import end_with_workflow
-
-end_with_workflow()
 
 config = snakemake.config
 targets = zip(config["problems"], snakemake.input.targets, strict=True)

@@ -1,14 +1,15 @@
 """The table that a study ends with."""
 
+from gradevo.workplace import end_with_workflow
+
+end_with_workflow()
+
 import os
 
 import pandas as pd
 
 from gradevo.report import readable_table
 from gradevo.result import write_aside
-from gradevo.workplace import end_with_workflow
-
-end_with_workflow()
 
 study = snakemake.config["study"]
 figures = [path for path in snakemake.input.figures if path.endswith(".png")]

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from gradevo.result import write_aside
+from gradevo.files import write_aside
 
 PAGE_IN = 7.0
 """Width of a figure over both columns of a page, inches."""
