@@ -112,3 +112,12 @@ def test_a_full_disk_is_named_with_the_way_out(tmp_path):
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
     check_writable(tmp_path)
     assert list((tmp_path / STATE).iterdir()) == []
+
+
+def test_every_script_of_the_workflow_ends_with_it():
+    scripts = list((Path(__file__).parents[1] / "workflow/scripts").glob("*.py"))
+    assert scripts
+    for script in scripts:
+        # before the imports that take seconds
+        body = script.read_text().partition('"""\n\n')[2]
+        assert body.startswith("from gradevo.workplace import end_with_workflow\n\nend_with_workflow()\n"), script
