@@ -17,8 +17,7 @@ The adjoint walks the same steps backwards: one solve with the same symmetric ma
 needs every state. Either all of them were kept (one segment of all steps), or only those at the segments' beginnings, and
 each segment is run again before it is walked backwards.
 
-Names that return: ``graph`` = (order, start, column, update_start, update_a, update_b, update_target, changed), the
-elimination; ``clock`` = (step_ms, first_step_ms, stride); ``drive`` = (step_start, step_piece, step_weight, currents,
+Names that return: ``graph`` = (order, start, column, gather_start, ..., changed), the elimination (elimination.py); ``clock`` = (step_ms, first_step_ms, stride); ``drive`` = (step_start, step_piece, step_weight, currents,
 stimulated), the currents.
 """
 
@@ -28,18 +27,18 @@ from numba import njit
 
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)
 def eliminate(p, graph, diagonal, off, rhs, pivot, right):
-    """Eliminates node order[p], whose diagonal and right-hand side are given; leaves 1 / pivot and its right-hand side."""
-    order, start, column, update_start, update_a, update_b, update_target, changed = graph
-    k = order[p] * WIDTH
+    """Eliminates node order[p], whose own part of the diagonal and of the right-hand side is given: collects from the nodes that
+    were eliminated before, and leaves 1 / pivot and the right-hand side in its rows."""
+    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
+    for i in range(gather_start[p], gather_start[p + 1]):
+        before = gather_node[i] * WIDTH
+        coupling = load(off, gather_entry[i] * WIDTH)
+        factor = coupling * load(diagonal, before)
+        pivot = pivot - factor * coupling
+        right = right - factor * load(rhs, before)
     pivot = 1.0 / pivot
-    store(diagonal, k, pivot)
-    store(rhs, k, right)
-    for e in range(start[p], start[p + 1]):
-        below = column[e] * WIDTH
-        coupling = load(off, e * WIDTH)
-        factor = coupling * pivot
-        store(diagonal, below, load(diagonal, below) - factor * coupling)
-        store(rhs, below, load(rhs, below) - factor * right)
+    store(diagonal, order[p] * WIDTH, pivot)
+    store(rhs, order[p] * WIDTH, right)
     for u in range(update_start[p], update_start[p + 1]):
         target = update_target[u] * WIDTH
         fill = load(off, update_a[u] * WIDTH) * load(off, update_b[u] * WIDTH) * pivot
@@ -49,7 +48,7 @@ def eliminate(p, graph, diagonal, off, rhs, pivot, right):
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)
 def substitute(p, graph, diagonal, off, rhs):
     """The solution at node order[p], once all later nodes are solved."""
-    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     k = order[p] * WIDTH
     right = load(rhs, k)
     for e in range(start[p], start[p + 1]):
@@ -71,7 +70,7 @@ def run_steps(
     lane] receives the state before every ``every``-th step, where it has rows. base, coupling, capacitance: the matrix without
     channels [node | entry | compartment, lane]. dens [compartment, channel, lane] uS.
     """
-    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
     step_start, step_piece, step_weight, currents, stimulated = drive
     n_compartments, per_compartment = states.shape[1], states.shape[2] * WIDTH
@@ -94,18 +93,13 @@ def run_steps(
                     mean = 0.0
                     for i in range(step_start[s], step_start[s + 1]):
                         mean += step_weight[i] * currents[step_piece[i], site, stimulus[lane]]
-                    injected[site, lane] = mean
+                    injected[stimulated[site], lane] = mean
             piece_before = step_piece[step_start[s]] if single else -1
-        for k in range(order.size):
-            store(diagonal, k * WIDTH, load(base, k * WIDTH))
-            store(rhs, k * WIDTH, 0.0)
-        for site in range(stimulated.size):
-            store(rhs, stimulated[site] * WIDTH, load(injected, site * WIDTH))
         for i in range(changed.size):
             store(off, changed[i] * WIDTH, load(coupling, changed[i] * WIDTH))
         for p in range(order.size):
             k = order[p]
-            pivot, right = load(diagonal, k * WIDTH), load(rhs, k * WIDTH)
+            pivot, right = load(base, k * WIDTH), load(injected, k * WIDTH)
             if k < n_compartments:
                 at = k * per_compartment
                 pivot, driven = advance(states, now + at, new + at, dens, k * per_density, pivot, load(capacitance, k * WIDTH), h)
@@ -136,7 +130,7 @@ def forward(
     """
     diagonal = np.empty((base.shape[1], WIDTH), states.dtype)
     rhs = np.empty((base.shape[1], WIDTH), states.dtype)
-    injected = np.empty((max(drive[4].size, 1), WIDTH), states.dtype)
+    injected = np.zeros((base.shape[1], WIDTH), states.dtype)
     n_compartments, n_variables = states.shape[2], states.shape[3]
     for block in range(first_block, end_block):
         mine = states[block] if kept else states[0]
@@ -174,7 +168,7 @@ def adjoint(
     the entry's two nodes) are filled too. All are set here. Gradients stay separate per lane: the caller sums them in a fixed
     order, whatever the batch and the threads.
     """
-    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
     n_nodes = base.shape[1]
     n_compartments, n_variables = states.shape[2], states.shape[3]
@@ -184,7 +178,7 @@ def adjoint(
     n_gates = n_variables - 1
     diagonal = np.empty((n_nodes, WIDTH), states.dtype)
     rhs = np.empty((n_nodes, WIDTH), states.dtype)
-    injected = np.empty((max(drive[4].size, 1), WIDTH), states.dtype)
+    injected = np.zeros((base.shape[1], WIDTH), states.dtype)
     volts_bar = np.empty((n_compartments, WIDTH), states.dtype)
     gates_bar = np.empty((n_compartments, n_gates, WIDTH), states.dtype)
     no_records = np.empty((0, 1, WIDTH), states.dtype)
@@ -220,17 +214,15 @@ def adjoint(
                     for r in range(recorded.size):
                         v = recorded[r] * WIDTH
                         store(volts_bar, v, load(volts_bar, v) + load(records, row + r * WIDTH))
-                for k in range(n_nodes):
-                    store(diagonal, k * WIDTH, load(matrix, k * WIDTH))
-                    store(rhs, k * WIDTH, 0.0)
                 for i in range(changed.size):
                     store(off, changed[i] * WIDTH, load(coupling[m], changed[i] * WIDTH))
                 for p in range(n_nodes):
                     k = order[p]
-                    pivot, right = load(diagonal, k * WIDTH), load(rhs, k * WIDTH)
+                    pivot = load(matrix, k * WIDTH)
+                    right = 0.0 * pivot
                     if k < n_compartments:
                         pivot = conductance(mine, new + k * per_compartment, here, k * per_density, pivot)
-                        right = right + load(volts_bar, k * WIDTH) * inverse_theta
+                        right = load(volts_bar, k * WIDTH) * inverse_theta
                     eliminate(p, graph, diagonal, off, rhs, pivot, right)
                 for p in range(n_nodes - 1, -1, -1):
                     k = order[p]
@@ -252,7 +244,7 @@ def adjoint(
 def branch_voltages(graph, n_compartments, base, coupling, solved):
     """Adds to each branch point's row of ``solved`` the mean of its neighbours' voltages, weighted with the conductances:
     what the matrix says of a node without capacitance. All its neighbours are compartments."""
-    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     for p in range(order.size):
         for e in range(start[p], start[p + 1]):
             i, j = order[p], column[e]
@@ -267,7 +259,7 @@ def passive_bars(
     graph, states, now, new, per_compartment, n_compartments, theta, base, coupling, mu, solved, capacitance_bar, coupling_bar
 ):
     """Adds one step's part of the adjoints of C / (theta dt) and of the axial conductances. ``solved`` is overwritten with V*."""
-    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     for k in range(order.size):
         if k < n_compartments:
             v = load(states, now + k * per_compartment)

@@ -18,7 +18,8 @@ class Elimination:
     column: [entries] the later node. value: [entries] the matrix's own off-diagonal (uS; 0 for fill).
     update_start: [nodes + 1]; update_a, update_b, update_target: [updates] entry triples,
     value[target] -= value[a] value[b] / diagonal. changed: entries that updates change, to be reset for every solve.
-    entry_of_edge: [E] the entry that holds an edge.
+    gather_start: [nodes + 1]; gather_entry, gather_node: what step k collects from: the entries whose column is its node, and
+    the nodes that they belong to, all eliminated before. entry_of_edge: [E] the entry that holds an edge.
     """
 
     order: np.ndarray
@@ -30,13 +31,17 @@ class Elimination:
     update_b: np.ndarray
     update_target: np.ndarray
     changed: np.ndarray
+    gather_start: np.ndarray
+    gather_entry: np.ndarray
+    gather_node: np.ndarray
     entry_of_edge: np.ndarray
 
     @property
     def graph(self) -> tuple[np.ndarray, ...]:
         """What the kernels call ``graph``."""
         updates = (self.update_start, self.update_a, self.update_b, self.update_target)
-        return (self.order, self.start, self.column, *updates, self.changed)
+        gathers = (self.gather_start, self.gather_entry, self.gather_node)
+        return (self.order, self.start, self.column, *gathers, *updates, self.changed)
 
 
 def plan_elimination(n_nodes: int, edges: np.ndarray, conductances_uS: np.ndarray) -> Elimination:
@@ -84,6 +89,11 @@ def plan_elimination(n_nodes: int, edges: np.ndarray, conductances_uS: np.ndarra
         update_start.append(len(updates))
     table = np.array(updates, dtype=np.int64).reshape(-1, 3)
 
+    owner = np.repeat(order, np.diff(start))
+    # by the position of the entry's column, and for one column in the order of elimination
+    gathered = np.argsort([position[j] for j in column], kind="stable") if column else np.zeros(0, dtype=np.int64)
+    gather_start = np.searchsorted([position[column[e]] for e in gathered], np.arange(n_nodes + 1))
+
     def integers(x: object) -> np.ndarray:
         return np.ascontiguousarray(x, dtype=np.int64)
 
@@ -97,5 +107,8 @@ def plan_elimination(n_nodes: int, edges: np.ndarray, conductances_uS: np.ndarra
         update_b=integers(table[:, 1]),
         update_target=integers(table[:, 2]),
         changed=integers(np.unique(table[:, 2])),
+        gather_start=integers(gather_start),
+        gather_entry=integers(gathered),
+        gather_node=integers(owner[gathered]),
         entry_of_edge=integers([entry_of.get((i, j), entry_of.get((j, i))) for i, j in edges.tolist()]),
     )

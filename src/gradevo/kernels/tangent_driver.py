@@ -27,7 +27,7 @@ def linearise_steps(
     Fills, for every lane: coefficients [lane, step, compartment, 3 per gate] (kept, slope, drive: dx_new/dx_old, dx_new/dV
     and d(current)/dx_new), pivots [lane, step, node] (reciprocals), factors [lane, step, entry], and sources [lane, step, ...].
     """
-    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
     n_compartments, n_variables = states.shape[1], states.shape[2]
     n_channels, n_gates = dens.shape[1], n_variables - 1
@@ -46,14 +46,12 @@ def linearise_steps(
         step = s - begin
         h = first_step_ms if s == 0 else step_ms
         for k in range(n_nodes):
-            store(diagonal, k * WIDTH, load(base, k * WIDTH))
-            store(rhs, k * WIDTH, 0.0)
             store(solved, k * WIDTH, 0.0)
         for i in range(changed.size):
             store(off, changed[i] * WIDTH, load(coupling, changed[i] * WIDTH))
         for p in range(n_nodes):
             k = order[p]
-            pivot = load(diagonal, k * WIDTH)
+            pivot = load(base, k * WIDTH)
             if k < n_compartments:
                 at = k * per_compartment
                 pivot = conductance(states, new + at, dens, k * per_density, pivot)
@@ -65,7 +63,7 @@ def linearise_steps(
                     for c in range(n_channels):
                         sources[lane, step, k * n_channels + c] = found[3 * n_gates + c, lane]
                     sources[lane, step, at_capacitance + k] = states[slot, k, 0, lane] - solved[k, lane]
-            eliminate(p, graph, diagonal, off, rhs, pivot, load(rhs, k * WIDTH))
+            eliminate(p, graph, diagonal, off, rhs, pivot, 0.0 * pivot)
             for lane in range(WIDTH):
                 pivots[lane, step, k] = diagonal[k, lane]
                 for e in range(start[p], start[p + 1]):
@@ -96,7 +94,7 @@ def tangent_steps(
     direction] is scratch. jacobian [sample, recorded, set * directions + direction] receives dV at the samples that fall into
     these steps, first to last.
     """
-    order, start, column, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     n_sets, n_compartments, n_variables, n_directions = delta.shape
     n_gates = n_variables - 1
     per_compartment = n_variables * n_directions

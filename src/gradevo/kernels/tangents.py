@@ -165,7 +165,7 @@ def _run_again(run: cpu.Run, block: int, begin: int, end: int, states: np.ndarra
     base, coupling, capacity = (a[block if len(a) > 1 else 0] for a in run.matrix)
     width = run.layout.width
     scratch = [np.empty((base.shape[0], width)), coupling.copy(), np.empty((base.shape[0], width))]
-    injected = np.empty((max(len(protocol.stimulated), 1), width))
+    injected = np.zeros((base.shape[0], width))
     nothing = (np.empty((0, 1, width)), plan.recorded, np.empty((0, 1, 1, width)), run.every)
     stimulus = run.layout.stimulus.reshape(run.layout.blocks, width)[block]
 
