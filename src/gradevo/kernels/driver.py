@@ -17,8 +17,8 @@ The adjoint walks the same steps backwards: one solve with the same symmetric ma
 needs every state. Either all of them were kept (one segment of all steps), or only those at the segments' beginnings, and
 each segment is run again before it is walked backwards.
 
-Names that return: ``graph`` = (order, start, column, gather_start, ..., changed), the elimination (elimination.py); ``clock`` = (step_ms, first_step_ms, stride); ``drive`` = (step_start, step_piece, step_weight, currents,
-stimulated), the currents.
+Names that return: ``graph`` = (order, start, column, gather, ..., changed), the elimination (elimination.py); ``clock`` =
+(step_ms, first_step_ms, stride); ``drive`` = (step_start, step_piece, step_weight, currents, stimulated), the currents.
 """
 
 import numpy as np
@@ -29,8 +29,8 @@ from numba import njit
 def eliminate(p, graph, diagonal, off, rhs, pivot, right):
     """Eliminates node order[p], whose own part of the diagonal and of the right-hand side is given: collects from the nodes that
     were eliminated before, and leaves 1 / pivot and the right-hand side in its rows."""
-    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
-    for i in range(gather_start[p], gather_start[p + 1]):
+    order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
+    for i in range(gather[p], gather[p + 1]):
         before = gather_node[i] * WIDTH
         coupling = load(off, gather_entry[i] * WIDTH)
         factor = coupling * load(diagonal, before)
@@ -48,7 +48,7 @@ def eliminate(p, graph, diagonal, off, rhs, pivot, right):
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)
 def substitute(p, graph, diagonal, off, rhs):
     """The solution at node order[p], once all later nodes are solved."""
-    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     k = order[p] * WIDTH
     right = load(rhs, k)
     for e in range(start[p], start[p + 1]):
@@ -70,7 +70,7 @@ def run_steps(
     lane] receives the state before every ``every``-th step, where it has rows. base, coupling, capacitance: the matrix without
     channels [node | entry | compartment, lane]. dens [compartment, channel, lane] uS.
     """
-    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
     step_start, step_piece, step_weight, currents, stimulated = drive
     n_compartments, per_compartment = states.shape[1], states.shape[2] * WIDTH
@@ -168,7 +168,7 @@ def adjoint(
     the entry's two nodes) are filled too. All are set here. Gradients stay separate per lane: the caller sums them in a fixed
     order, whatever the batch and the threads.
     """
-    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
     n_nodes = base.shape[1]
     n_compartments, n_variables = states.shape[2], states.shape[3]
@@ -244,7 +244,7 @@ def adjoint(
 def branch_voltages(graph, n_compartments, base, coupling, solved):
     """Adds to each branch point's row of ``solved`` the mean of its neighbours' voltages, weighted with the conductances:
     what the matrix says of a node without capacitance. All its neighbours are compartments."""
-    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     for p in range(order.size):
         for e in range(start[p], start[p + 1]):
             i, j = order[p], column[e]
@@ -259,7 +259,7 @@ def passive_bars(
     graph, states, now, new, per_compartment, n_compartments, theta, base, coupling, mu, solved, capacitance_bar, coupling_bar
 ):
     """Adds one step's part of the adjoints of C / (theta dt) and of the axial conductances. ``solved`` is overwritten with V*."""
-    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     for k in range(order.size):
         if k < n_compartments:
             v = load(states, now + k * per_compartment)

@@ -27,7 +27,7 @@ def linearise_steps(
     Fills, for every lane: coefficients [lane, step, compartment, 3 per gate] (kept, slope, drive: dx_new/dx_old, dx_new/dV
     and d(current)/dx_new), pivots [lane, step, node] (reciprocals), factors [lane, step, entry], and sources [lane, step, ...].
     """
-    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
     n_compartments, n_variables = states.shape[1], states.shape[2]
     n_channels, n_gates = dens.shape[1], n_variables - 1
@@ -94,7 +94,7 @@ def tangent_steps(
     direction] is scratch. jacobian [sample, recorded, set * directions + direction] receives dV at the samples that fall into
     these steps, first to last.
     """
-    order, start, column, gather_start, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
+    order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     n_sets, n_compartments, n_variables, n_directions = delta.shape
     n_gates = n_variables - 1
     per_compartment = n_variables * n_directions
