@@ -60,7 +60,7 @@ def write_config(folder: Path, config: dict) -> None:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--configfile", "config/tiny.yaml"]
+    return [sys.executable, "-m", "snakemake", "--configfile", "config/tiny.yaml", "--cores", "2", *arguments]
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -71,7 +71,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`snakemake --cores 2` in the folder; the targets, if any, come first."""
+    """`snakemake --cores 2` in the folder."""
     return subprocess.run(
         command(*arguments), cwd=folder, env=environment(folder), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=400, check=False,
