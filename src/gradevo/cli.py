@@ -108,6 +108,37 @@ def fit(
         raise typer.Exit(1)
 
 
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="the headline size alone, about a minute")] = False,
+    full: Annotated[bool, typer.Option("--full", help="every size, however long it takes")] = False,
+    out: Annotated[Path, typer.Option(help="folder for bench.json and the figure")] = Path("results/bench"),
+) -> None:
+    """Time gradevo against Jaxley and NEURON on one model, in at most 15 minutes on two cores.
+
+    Nothing is timed before the three gave the same voltages. `make bench` installs Jaxley first.
+    """
+    import matplotlib
+    from rich.console import Console
+
+    from gradevo.bench.run import run_bench
+    from gradevo.bench.table import bench_table
+    from gradevo.figures.bench import bench_figure
+    from gradevo.figures.style import save
+
+    if quick and full:
+        raise ValueError("--quick and --full exclude each other; give one of them")
+    console = Console()
+    with console.status("starting") as status:
+        found = run_bench("quick" if quick else "full" if full else "normal", out, say=status.update)
+    console.print(bench_table(found))
+    style = Path("figures/matplotlibrc")
+    if style.is_file():
+        matplotlib.rc_file(style)
+    save(bench_figure(found), [out / "bench.png"])
+    console.print(f"timings {out / 'bench.json'}, figure {out / 'bench.png'}")
+
+
 @reproduce_app.command("jones2024")
 def reproduce_jones2024(
     file: Annotated[Path, typer.Argument(help="a .npz of the published study")],

@@ -1,0 +1,93 @@
+"""The benchmark: time at the headline size, and time against the amount of work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gradevo.figures.style import PAGE_IN, Look, label_log_axis
+
+SIMULATOR_LOOKS = {
+    "gradevo": Look("gradevo", "#0072B2", "o", "-"),
+    "jaxley": Look("Jaxley", "#D55E00", "^", "--"),
+    "neuron": Look("NEURON", "#555555", "s", ":"),
+}
+PASS_LABELS = {"forward": "forward", "gradient": "loss + gradient"}
+
+
+Row = dict[str, Any]
+
+
+def bench_figure(found: dict[str, Any]) -> Figure:
+    """What ``gradevo bench`` found (the contents of bench.json): bars of medians (whiskers: fastest and slowest run) at the
+    headline size and, where other sizes were timed, medians against compartments x simulations x steps. The bars are of every
+    simulator's precisions and cores; the lines, of float64 at the best number of cores, a density of every compartment's own."""
+    timings = [one for one in found["timings"] if "skipped" not in one]
+    case = found["headline_case"]
+    headline = [
+        one for one in timings if all(one[key] == case[key] for key in ("compartments", "simulations", "steps", "densities"))
+    ]
+    double = [one for one in timings if one["precision"] == "float64" and one["densities"] > 2]
+    panels = 2 if len({_work(one) for one in double}) > 1 else 1
+    figure = Figure(figsize=(PAGE_IN if panels == 2 else PAGE_IN * 0.6, 2.9), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    _bars(axes[0], headline)
+    axes[0].set_title("{compartments} compartments, {simulations} simulations, {steps} steps".format(**case))
+    if panels == 2:
+        _lines(axes[1], double)
+    return figure
+
+
+def _work(one: Row) -> int:
+    return one["compartments"] * one["simulations"] * one["steps"]
+
+
+def _bars(ax: Axes, headline: list[Row]) -> None:
+    """A group of bars for each pass, a bar for each simulator, precision and number of cores, slowest first."""
+    ticks, position = [], 0.0
+    for what, label in PASS_LABELS.items():
+        ax.annotate(label, (0.0, position - 1.0), xycoords=("axes fraction", "data"), va="center", fontweight="bold")
+        for one in sorted((one for one in headline if one["what"] == what), key=lambda one: -one["median_s"]):
+            look, single = SIMULATOR_LOOKS[one["simulator"]], one["precision"] == "float32"
+            ax.barh(position, one["median_s"], 0.8, color=look.color, alpha=0.45 if single else 0.9)
+            ax.plot([one["min_s"], one["max_s"]], [position, position], color="0.2", linewidth=0.8)
+            ax.annotate(
+                f"{one['median_s']:.3g} s", (one["max_s"], position), xytext=(3, 0), textcoords="offset points", va="center",
+                fontsize="x-small",
+            )  # fmt: skip
+            cores = "1 core" if one["threads"] == 1 else f"{one['threads']} cores"
+            ticks.append((position, f"{look.label}, {'32' if single else '64'} bit, {cores}"))
+            position += 1.0
+        position += 1.6
+    ax.set_yticks([at for at, _ in ticks], [text for _, text in ticks])
+    ax.set_ylim(position - 2.0, -1.8)
+    ax.set_xscale("log")
+    ax.set_xlim(right=3.0 * max(one["max_s"] for one in headline))
+    ax.set_xlabel("time (s)")
+
+
+def _lines(ax: Axes, double: list[Row]) -> None:
+    """Medians against work: filled markers and lines for gradients, open markers for forward passes."""
+    handles = []
+    for name, look in SIMULATOR_LOOKS.items():
+        for what, filled in (("gradient", True), ("forward", False)):
+            best: dict[int, float] = {}
+            for one in double:
+                if one["simulator"] == name and one["what"] == what:
+                    best[_work(one)] = min(best.get(_work(one), float("inf")), one["median_s"])
+            if best:
+                (line,) = ax.plot(
+                    sorted(best), [best[work] for work in sorted(best)], marker=look.marker, color=look.color, markersize=4,
+                    fillstyle="full" if filled else "none", linestyle=look.line if filled else "none",
+                    label=f"{look.label}, {PASS_LABELS[what]}",
+                )  # fmt: skip
+                handles.append(line)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("compartments x simulations x steps")
+    ax.set_ylabel("time (s)")
+    for axis in ("x", "y"):
+        label_log_axis(ax, axis)
+    ax.legend(handles=handles, loc="upper left")
