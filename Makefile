@@ -3,20 +3,23 @@
 #   make figures   only what the figures need
 #   make test      every test
 #   make lint      formatting, types and workflow checks
+#   make bench     speed against Jaxley (installed for it) and NEURON, in results/bench (BENCH=--quick for the headline alone)
 #   make docs      docs/channels.md and the figures in docs/, from the channels' declarations and the kernels' code
 
 PYTHON ?= python3
 CONFIG ?= config/quick.yaml
 CORES ?= all
+BENCH ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv/.peers
 STUDY := $(shell sed -n 's/^study: *//p' $(CONFIG))
 TABLE := results/$(STUDY)/table.txt
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 
 .DEFAULT_GOAL := help
-.PHONY: help study figures test lint docs lock clean
+.PHONY: help study figures test lint bench docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -48,6 +51,14 @@ lint: $(READY)
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
+# Without dependencies: all are in one of the two locks, and nothing of the first may change.
+$(PEERS): requirements-peers.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-peers.lock
+	@touch $@
+
+bench: $(PEERS)
+	$(BIN)/gradevo bench $(BENCH)
+
 docs: $(READY)
 	$(BIN)/python -m gradevo.figures.channels docs
 	$(BIN)/python -m gradevo.figures.kernels docs
@@ -56,7 +67,7 @@ docs: $(READY)
 lock: $(READY)
 	@sed -n '/^#/p' requirements.lock > requirements.lock.new
 	@$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable \
-	  | grep -viE '^-|^nvidia|^triton| @ ' | sed 's/+.*//' >> requirements.lock.new
+	  | grep -viE '^-|^nvidia|^triton|^jax|^ml_dtypes|^opt_einsum|^tridiax| @ ' | sed 's/+.*//' >> requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
 clean:

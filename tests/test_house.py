@@ -11,23 +11,28 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 
 
-def lock_lines() -> list[str]:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+LOCKS = ("requirements.lock", "requirements-peers.lock")
+
+
+def lock_lines(*locks: str) -> list[str]:
+    lines = [line for lock in locks for line in (ROOT / lock).read_text().splitlines()]
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
 def test_lock_is_pins_only():
-    for line in lock_lines():
+    for line in lock_lines(*LOCKS):
         assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.!]*", line), line
 
 
 def test_lock_satisfies_the_project():
-    pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lock_lines())}
+    pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lock_lines(*LOCKS))}
+    assert len(pins) == len(lock_lines(*LOCKS)), "a package is pinned twice"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["dev"]]
+    wanted += [Requirement(text) for text in project["optional-dependencies"]["peers"]]
     for requirement in wanted:
         version = pins.get(canonicalize_name(requirement.name))
-        assert version is not None, f"{requirement.name} is not in requirements.lock"
+        assert version is not None, f"{requirement.name} is not in a lock file"
         assert requirement.specifier.contains(version), f"{requirement} against the pinned {version}"
 
 

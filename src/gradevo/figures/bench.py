@@ -21,9 +21,9 @@ Row = dict[str, Any]
 
 
 def bench_figure(found: dict[str, Any]) -> Figure:
-    """What ``gradevo bench`` found (the contents of bench.json): bars of medians (whiskers: fastest and slowest run) at the
-    headline size and, where other sizes were timed, medians against compartments x simulations x steps. The bars are of every
-    simulator's precisions and cores; the lines, of float64 at the best number of cores, a density of every compartment's own."""
+    """What ``gradevo bench`` found (the contents of bench.json): every simulator at the headline size, whiskers to the fastest and
+    the slowest run; and, where other sizes were timed, float64 medians against compartments x simulations x steps, at the best
+    number of cores, with densities of their own in all compartments."""
     timings = [one for one in found["timings"] if "skipped" not in one]
     case = found["headline_case"]
     headline = [
@@ -33,7 +33,7 @@ def bench_figure(found: dict[str, Any]) -> Figure:
     panels = 2 if len({_work(one) for one in double}) > 1 else 1
     figure = Figure(figsize=(PAGE_IN if panels == 2 else PAGE_IN * 0.6, 2.9), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
-    _bars(axes[0], headline)
+    _dots(axes[0], headline)
     axes[0].set_title("{compartments} compartments, {simulations} simulations, {steps} steps".format(**case))
     if panels == 2:
         _lines(axes[1], double)
@@ -44,17 +44,20 @@ def _work(one: Row) -> int:
     return one["compartments"] * one["simulations"] * one["steps"]
 
 
-def _bars(ax: Axes, headline: list[Row]) -> None:
-    """A group of bars for each pass, a bar for each simulator, precision and number of cores, slowest first."""
+def _dots(ax: Axes, headline: list[Row]) -> None:
+    """A group of dots for each pass, one for each simulator, precision and number of cores, slowest first; open for float32."""
     ticks, position = [], 0.0
     for what, label in PASS_LABELS.items():
-        ax.annotate(label, (0.0, position - 1.0), xycoords=("axes fraction", "data"), va="center", fontweight="bold")
+        ax.annotate(
+            label, (0.0, position - 1.0), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+            va="center", fontweight="bold",
+        )  # fmt: skip
         for one in sorted((one for one in headline if one["what"] == what), key=lambda one: -one["median_s"]):
             look, single = SIMULATOR_LOOKS[one["simulator"]], one["precision"] == "float32"
-            ax.barh(position, one["median_s"], 0.8, color=look.color, alpha=0.45 if single else 0.9)
-            ax.plot([one["min_s"], one["max_s"]], [position, position], color="0.2", linewidth=0.8)
+            ax.plot([one["min_s"], one["max_s"]], [position, position], color=look.color, linewidth=0.8)
+            ax.plot(one["median_s"], position, look.marker, color=look.color, fillstyle="none" if single else "full")
             ax.annotate(
-                f"{one['median_s']:.3g} s", (one["max_s"], position), xytext=(3, 0), textcoords="offset points", va="center",
+                f"{one['median_s']:.3g} s", (one["max_s"], position), xytext=(5, 0), textcoords="offset points", va="center",
                 fontsize="x-small",
             )  # fmt: skip
             cores = "1 core" if one["threads"] == 1 else f"{one['threads']} cores"
@@ -64,7 +67,9 @@ def _bars(ax: Axes, headline: list[Row]) -> None:
     ax.set_yticks([at for at, _ in ticks], [text for _, text in ticks])
     ax.set_ylim(position - 2.0, -1.8)
     ax.set_xscale("log")
-    ax.set_xlim(right=3.0 * max(one["max_s"] for one in headline))
+    times = [one[end] for one in headline for end in ("min_s", "max_s")]
+    ax.set_xlim(min(times) / 2.0, max(times) * 5.0)
+    ax.grid(axis="x", linewidth=0.3, color="0.85")
     ax.set_xlabel("time (s)")
 
 
