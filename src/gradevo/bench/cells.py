@@ -52,9 +52,12 @@ class Rates:
         return {what: seconds * work for what, seconds in self.seconds[contestant].items()}
 
     def memory_bytes(self, case: Case, contestant: Contestant) -> float:
-        """Expected at another size, if every state is kept there (gradevo keeps checkpoints instead: no more than 2 GB)."""
+        """Expected at another size: as much per step where every state is kept; gradevo keeps at most about 2 GB before it
+        takes checkpoints, Jaxley here 4 GB (jaxley_runner), and then about an eighth."""
         expected = self.bytes_per_step[contestant] * effective_work(case, contestant)
-        return min(expected, 2.0 * 2**30) if contestant.simulator == "gradevo" else expected
+        if contestant.simulator == "gradevo":
+            return min(expected, 2.0 * 2**30)
+        return max(expected / 8, min(expected, 4.0 * 2**30))
 
     def fastest_jaxley(self) -> Contestant:
         """The float64 one whose gradient was fastest."""

@@ -22,7 +22,7 @@ class WorkerEnded(RuntimeError):
 
 
 class Worker:
-    """A contestant's process. It sleeps while it is not asked."""
+    """A contestant's process. It starts by itself, and sleeps while it is not asked."""
 
     def __init__(self, name: str, options: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> None:
         self.name = name
@@ -32,7 +32,7 @@ class Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
             env={**os.environ, **(environment or {})},
         )  # fmt: skip
-        self._read()
+        self._started = False
 
     def __enter__(self) -> Worker:
         return self
@@ -47,6 +47,8 @@ class Worker:
 
     def send(self, do: str, **more: Any) -> None:
         assert self._process.stdin is not None
+        if not self._started:
+            self._started = self._read()["ready"]
         try:
             self._process.stdin.write(json.dumps({"do": do, **more}) + "\n")
             self._process.stdin.flush()

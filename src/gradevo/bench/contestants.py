@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -51,26 +50,22 @@ class Running:
 
     def __init__(self, stack: ExitStack, contestant: Contestant) -> None:
         self._workers = [stack.enter_context(Worker(contestant.simulator, options)) for options in contestant.options()]
-        self._baseline = self._peak_bytes()
+        self._baseline: int | None = None
         self.compile_s = 0.0
 
     def prepare(self, case: Case) -> None:
         """Gets ready for a case, in all processes at once."""
+        self._baseline = self._baseline or self._peak_bytes()
         for worker in self._workers:
             worker.send("prepare", case=as_request(case))
         answers = [worker.receive() for worker in self._workers]
         self.compile_s = sum(value for key, value in answers[0].items() if key.startswith("compile"))
 
     def seconds(self, do: str) -> float:
-        """Until the last process is done."""
-        if len(self._workers) == 1:
-            return self._workers[0].seconds(do)
-        begin = time.perf_counter()
+        """Of one run; of several processes that start together, those of the slowest."""
         for worker in self._workers:
             worker.send(do)
-        for worker in self._workers:
-            worker.receive()
-        return time.perf_counter() - begin
+        return max(worker.receive()["seconds"] for worker in self._workers)
 
     def array(self, do: str) -> np.ndarray:
         """What the method returns; of a contestant in one process."""
@@ -79,7 +74,7 @@ class Running:
 
     def memory_bytes(self) -> int:
         """Peak memory so far, above what the processes took once they had loaded their libraries."""
-        return self._peak_bytes() - self._baseline
+        return self._peak_bytes() - (self._baseline or 0)
 
     def _peak_bytes(self) -> int:
         return sum(worker.ask("peak")["bytes"] for worker in self._workers)

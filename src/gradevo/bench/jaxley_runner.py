@@ -17,17 +17,22 @@ import numpy as np
 
 from gradevo.bench.model import DT_MS, Case
 
+BYTES_PER_STEP = 600
+"""What its gradient keeps of a compartment's step in float64, as measured."""
+KEPT_BYTES = 4 * 2**30
+"""Beyond this, groups of samples are run again in the gradient."""
+
 
 class Jaxley:
-    """Options: precision float64 or float32; devices; checkpoints (True: run segments of steps again in the gradient)."""
+    """Options: precision float64 or float32; devices."""
 
-    def __init__(self, precision: str, devices: int, checkpoints: bool = False) -> None:
+    def __init__(self, precision: str, devices: int) -> None:
         os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
         os.environ["JAX_PLATFORMS"] = "cpu"
         import jax
 
         jax.config.update("jax_enable_x64", precision == "float64")
-        self.precision, self.devices, self.checkpoints = precision, devices, checkpoints
+        self.precision, self.devices = precision, devices
 
     def prepare(self, case: Case) -> dict[str, float]:
         """Builds the cell and compiles both passes; returns the seconds that compiling each took."""
@@ -39,7 +44,7 @@ class Jaxley:
         devices = min(self.devices, case.simulations)
         mesh = Mesh(np.array(jax.devices()[:devices]), ("simulations",))
         everywhere, spread = PartitionSpec(), PartitionSpec("simulations")
-        voltages = simulation(case, build(case), self.checkpoints)
+        voltages = simulation(case, build(case), checkpoints=case.work * BYTES_PER_STEP > KEPT_BYTES)
         # a share for each device, of the same size: the last simulations may be repeated, with no weight in the loss
         padded = -(-case.simulations // devices) * devices
         index = np.minimum(np.arange(padded), case.simulations - 1)

@@ -21,9 +21,11 @@ Row = dict[str, Any]
 
 
 def bench_figure(found: dict[str, Any]) -> Figure:
-    """What ``gradevo bench`` found (the contents of bench.json): every simulator at the headline size, whiskers to the fastest and
-    the slowest run; and, where other sizes were timed, float64 medians against compartments x simulations x steps, at the best
-    number of cores, with densities of their own in all compartments."""
+    """What ``gradevo bench`` found (the contents of bench.json).
+
+    Every simulator at the headline size, with whiskers to its fastest and slowest run. Where other sizes were timed: float64
+    medians against compartments x simulations x steps, at the best number of cores, with densities of their own everywhere.
+    """
     timings = [one for one in found["timings"] if "skipped" not in one]
     case = found["headline_case"]
     headline = [
