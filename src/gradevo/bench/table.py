@@ -22,7 +22,7 @@ def bench_table(found: dict[str, Any]) -> Table:
         caption=f"largest difference of voltages: NEURON {headline['max_abs_dv_neuron_mV']:.1g} mV, "
         f"Jaxley {headline['max_abs_dv_jaxley_mV']:.1g} mV; of gradients: Jaxley {headline['gradient_rel_diff_jaxley']:.1g}",
     )
-    for name in ("simulator", "precision", "threads", "pass", "median (s)", "min", "max", "to gradevo's"):
+    for name in ("simulator", "precision", "cores", "pass", "median s", "min", "max", "ratio"):
         table.add_column(name, justify="left" if name in ("simulator", "precision", "pass") else "right")
     for one in found["timings"]:
         if any(one[key] != case[key] for key in ("compartments", "simulations", "steps", "densities")):
@@ -30,6 +30,6 @@ def bench_table(found: dict[str, Any]) -> Table:
         ratio = one["median_s"] / headline[f"gradevo_{one['what']}_s"]
         table.add_row(
             one["simulator"], one["precision"], str(one["threads"]), one["what"],
-            f"{one['median_s']:.4g}", f"{one['min_s']:.4g}", f"{one['max_s']:.4g}", f"{ratio:.2g}",
+            f"{one['median_s']:.3g}", f"{one['min_s']:.3g}", f"{one['max_s']:.3g}", f"{ratio:.2g}",
         )  # fmt: skip
     return table
