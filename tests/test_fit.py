@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from gradevo import cli, study
-from gradevo.config import check_config, load_config
+from gradevo.config import check_config, load_config, methods_of
 from gradevo.fit import fit
 from gradevo.methods import METHODS
 from gradevo.problem import Problem
@@ -164,6 +164,7 @@ def broken(change) -> dict:
         (lambda c: c["problems"]["toy"].update(stimulate=1), r"'stimulate' in problems.toy; did you mean 'stimulated'"),
         (lambda c: c["problems"]["toy"].update(neuron="tow"), "problems.toy.neuron is 'tow'; did you mean 'two'"),
         (lambda c: c["problems"]["toy"].update(bounds=[3, 0.3]), "problems.toy.bounds cross"),
+        (lambda c: c["problems"]["toy"].update(methods=["adm"]), "problems.toy.methods names 'adm'.*did you mean 'adam'"),
         (lambda c: c["problems"]["toy"].update(dt_ms=0), "problems.toy.dt_ms: 0"),
         (lambda c: c["problems"]["toy"]["stimuli"].update(low_uA_cm2=30), "low_uA_cm2 is above high_uA_cm2"),
         (lambda c: c["methods"].update(nelder={}), "methods.nelder: unknown method 'nelder'"),
@@ -175,6 +176,12 @@ def broken(change) -> dict:
 def test_a_bad_config_is_refused_with_the_place(change, message):
     with pytest.raises(ValueError, match=message):
         check_config(broken(change))
+
+
+def test_a_problem_may_name_its_methods():
+    config = check_config(broken(lambda c: c["problems"]["toy"].update(methods=["lbfgs", "adam"])))
+    assert methods_of(config, "toy") == ["lbfgs", "adam"]
+    assert methods_of(check_config(toy_config()), "toy") == list(METHODS)
 
 
 def test_sites_out_of_range_are_named():

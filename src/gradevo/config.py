@@ -24,6 +24,11 @@ LIMITS = ("gradient_weight", "tangent_weight", "budget_equivalents", "stop_loss"
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
 
+def methods_of(config: Config, problem: str) -> list[str]:
+    """The methods that fit a problem: those that it names, or all of the study's."""
+    return list(config["problems"][problem].get("methods", config["methods"]))
+
+
 def load_config(path: str | Path, schema: str | Path | None = None) -> Config:
     """Read a study's YAML and check it. Raises FileNotFoundError, or ValueError naming the place and the way out."""
     path = Path(path)
@@ -59,6 +64,10 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
         if path is not None and not path.is_file():
             raise ValueError(f"neurons.{name}.morphology.path is {path}; there is no such file in {Path.cwd()}")
     for name, problem in checked["problems"].items():
+        for method in problem.get("methods", ()):
+            if method not in checked["methods"]:
+                known = list(checked["methods"])
+                raise ValueError(f"problems.{name}.methods names {method!r}, not among the study's; {_closest(method, known)}")
         neurons = checked["neurons"]
         if problem["neuron"] not in neurons:
             raise ValueError(f"problems.{name}.neuron is {problem['neuron']!r}; {_closest(problem['neuron'], list(neurons))}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from gradevo.config import LIMITS, check_config, morphology_file
+from gradevo.config import LIMITS, check_config, methods_of, morphology_file
 from gradevo.kept import forget, kept_folder
 from gradevo.methods import get_method
 from gradevo.provenance import source_files
@@ -27,6 +27,13 @@ TABLE = f"{RESULTS}/table.txt"
 PROBLEMS = list(config["problems"])
 METHODS = list(config["methods"])
 SEEDS = config["seeds"]
+# every problem is fitted by every method, or by those that it names
+FITS = [
+    f"{RESULTS}/fits/{problem}__{method}__s{seed}"
+    for problem in PROBLEMS
+    for method in methods_of(config, problem)
+    for seed in SEEDS
+]
 
 
 wildcard_constraints:

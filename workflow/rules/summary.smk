@@ -1,18 +1,8 @@
 rule summary:
     input:
         targets=expand(f"{RESULTS}/targets/{{problem}}.npz", problem=PROBLEMS),
-        histories=expand(
-            f"{RESULTS}/fits/{{problem}}__{{method}}__s{{seed}}.parquet",
-            problem=PROBLEMS,
-            method=METHODS,
-            seed=SEEDS,
-        ),
-        results=expand(
-            f"{RESULTS}/fits/{{problem}}__{{method}}__s{{seed}}.json",
-            problem=PROBLEMS,
-            method=METHODS,
-            seed=SEEDS,
-        ),
+        histories=expand("{fit}.parquet", fit=FITS),
+        results=expand("{fit}.json", fit=FITS),
         source="src/gradevo/study.py",
     output:
         summary=f"{RESULTS}/summary.parquet",
