@@ -10,6 +10,7 @@ import pandas as pd
 COST_COLUMNS = {
     "simulations": "simulations_to_target",
     "gradients": "gradients_to_target",
+    "tangents": "tangents_to_target",
     "simulation_equivalents": "simulation_equivalents_to_target",
     "wall_s": "wall_s_to_target",
 }

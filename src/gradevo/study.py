@@ -215,7 +215,7 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     row["success_loss"] = bool(result.best_loss <= target)
     row["success_density"] = bool(worst <= config["success"]["density_rel"])
     reached = result.history.loc[result.history["best_loss"] <= target]
-    for axis in ("simulations", "gradients", "simulation_equivalents", "wall_s"):
+    for axis in ("simulations", "gradients", "tangents", "simulation_equivalents", "wall_s"):
         row[f"{axis}_to_target"] = float(reached[axis].iloc[0]) if len(reached) else float("nan")
     row["loss_target"] = target
     return row

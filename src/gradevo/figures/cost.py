@@ -23,7 +23,7 @@ def cost_to_target(summary: pd.DataFrame) -> Figure:
 
     summary: a row per fit, with problem, method, seed, n_parameters, the spent totals and the costs to target
     (``statistics.COST_COLUMNS``; NaN where not reached). Problems whose names differ only in numbers, such as
-    tree6_all_all and tree24_all_all, are one series: their medians are joined by a line.
+    tree2_all_all and tree48_all_all, are one series: their medians are joined by a line.
     Filled marker: the median over all fits, those that missed the target counting as infinitely expensive. Small
     dots: the fits that reached it. Open marker with an arrow: the median is infinite; it stands at the median spent.
     """

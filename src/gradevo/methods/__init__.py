@@ -85,7 +85,6 @@ METHODS: dict[str, Method] = {
                 "memory": (10, 20, 50),
             },
         ),
-        # -- without
         _method(
             "levenberg_marquardt",
             "Levenberg-Marquardt on J^T J from exact tangents, restarted until the budget ends; losses that are sums of squares",
@@ -98,6 +97,7 @@ METHODS: dict[str, Method] = {
                 "damping": (1e-3, 1e-2, 1e-1, 1.0), "trials": (2, 4, 6), "growth": (4.0, 10.0), "view": ("log", "logit"),
             },
         ),
+        # -- without
         _method(
             "lbfgs_fd",
             "L-BFGS-B (scipy) with gradients from finite differences: what exact gradients are worth",
