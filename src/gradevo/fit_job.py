@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-
-import torch
+from types import ModuleType
 
 from gradevo.apart import Child, Death, fit_apart, process_limits
 from gradevo.config import Config
 from gradevo.kept import KILLED, fit_key, keep, kept_folder, take_over
 from gradevo.kernels import cpu
+from gradevo.methods import get_method
 from gradevo.problem import Problem
 from gradevo.result import write_result
 from gradevo.study import make_problem, run_fit
@@ -92,16 +92,30 @@ def _make(
 def _warm_up(config: Config, problem: Problem, method: str) -> float:
     """Seconds spent on compiling. In one thread, and no more are begun: threads do not survive the forks to come."""
     one_candidate = config["gradient_weight"] * problem.n_simulations
-    threads, torch_threads = os.environ.get("GRADEVO_THREADS"), torch.get_num_threads()
+    threads, torch = os.environ.get("GRADEVO_THREADS"), _torch_if_needed(problem, method)
+    torch_threads = torch.get_num_threads() if torch else 0
     os.environ["GRADEVO_THREADS"] = "1"
-    torch.set_num_threads(1)
+    if torch:
+        torch.set_num_threads(1)
     result = run_fit({**config, "budget_equivalents": one_candidate}, replace(problem, name="warm_up"), method, seed=0)
-    torch.set_num_threads(torch_threads)
+    if torch:
+        torch.set_num_threads(torch_threads)
     if threads is None:
         del os.environ["GRADEVO_THREADS"]
     else:
         os.environ["GRADEVO_THREADS"] = threads
     return result.totals["compile_s"]
+
+
+def _torch_if_needed(problem: Problem, method: str) -> ModuleType | None:
+    """torch where the method or the loss computes with it; loading it takes seconds, which all other fits are spared."""
+    chosen = get_method(method)
+    assert chosen.run  # imports the method's libraries
+    if chosen.gradient and not problem.loss_function.is_sum_of_squares:
+        import torch
+
+        return torch
+    return sys.modules.get("torch")
 
 
 def _say(line: str) -> None:
