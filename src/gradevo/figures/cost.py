@@ -38,7 +38,8 @@ def cost_to_target(summary: pd.DataFrame) -> Figure:
         for row, (axis, label) in enumerate(AXES.items()):
             ax = grid[row, column]
             for index, (method, look) in enumerate(methods.items()):
-                shift = 1.07 ** (index - (len(methods) - 1) / 2)
+                # side by side within 30 % of their number of parameters
+                shift = 1.3 ** ((2 * index + 1) / len(methods) - 1)
                 _draw(ax, rows(part, method=method), axis, look, shift)
             ax.set_yscale("log")
             ax.margins(y=0.14)
@@ -78,7 +79,7 @@ def _draw(ax: Axes, fits: pd.DataFrame, axis: str, look: Look, shift: float) -> 
 
 def _size_axis(ax: Axes, sizes: list[int]) -> None:
     ax.set_xscale("log")
-    ax.set_xlim(min(sizes) / 1.35, max(sizes) * 1.35)
+    ax.set_xlim(min(sizes) / 1.5, max(sizes) * 1.5)
     ax.xaxis.set_major_locator(FixedLocator(sizes))
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.xaxis.set_minor_locator(NullLocator())

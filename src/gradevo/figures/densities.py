@@ -1,4 +1,4 @@
-"""True against fitted densities: a row per problem, a column per method."""
+"""True against fitted densities: a panel per problem and method."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gradevo.figures.style import (
     PAGE_IN,
     S_CM2_TO_MS_CM2,
     ChannelLook,
+    Look,
     channel_looks,
     density_symbol,
     label_log_axis,
@@ -20,6 +21,8 @@ from gradevo.figures.style import (
     rows,
 )
 from gradevo.units import DENSITY_UNIT
+
+MOST_COLUMNS = 7
 
 
 def true_against_fitted(densities: pd.DataFrame) -> Figure:
@@ -36,26 +39,34 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
         return figure
     methods = looks(densities["method"])
     channels = channel_looks(densities["channel"])
-    figure = Figure(figsize=(PAGE_IN * min(1.0, 0.15 + len(methods) * 0.17), 0.5 + 1.45 * len(problems)))
-    grid = figure.subplots(len(problems), len(methods), sharex="row", sharey="row", squeeze=False)
-    for row, problem in enumerate(problems):
+    # the methods of a problem, cut into lines of panels
+    lines = [(problem, names) for problem in problems for names in _lines(methods, rows(densities, problem=problem))]
+    columns = max(len(names) for _, names in lines)
+    figure = Figure(figsize=(PAGE_IN * min(1.0, 0.15 + columns * 0.17), 0.5 + 1.3 * len(lines)))
+    grid = figure.subplots(len(lines), columns, squeeze=False)
+    for row, (problem, names) in enumerate(lines):
         of_problem = rows(densities, problem=problem)
-        for column, (method, look) in enumerate(methods.items()):
-            ax = grid[row, column]
-            _draw(ax, rows(of_problem, method=method), channels)
-            if row == 0:
-                ax.set_title(look.label, loc="center")
         true = np.asarray(of_problem["true"]) * S_CM2_TO_MS_CM2
-        ends = (true.min() / 2.5, true.max() * 2.5)
-        for ax in grid[row]:
+        fitted = of_problem["fitted"].dropna().to_numpy(float) * S_CM2_TO_MS_CM2
+        ends = (true.min() / 1.6, true.max() * 1.6)
+        heights = (min(ends[0], fitted.min(initial=np.inf) / 1.2), max(ends[1], fitted.max(initial=0.0) * 1.2))
+        for column, ax in enumerate(grid[row]):
+            if column >= len(names):
+                ax.set_axis_off()
+                continue
+            _draw(ax, rows(of_problem, method=names[column]), channels)
+            ax.set_title(methods[names[column]].label, loc="center", fontsize=6)
             ax.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0.5)
-            ax.set(xscale="log", yscale="log")
+            ax.set(xscale="log", yscale="log", xlim=ends, ylim=heights)
+            label_log_axis(ax, "x")
+            label_log_axis(ax, "y")
+            if column:
+                ax.tick_params(labelleft=False)
+            if row + 1 < len(lines) and lines[row + 1][0] == problem and column < len(lines[row + 1][1]):
+                ax.tick_params(labelbottom=False)
         grid[row, 0].set_ylabel(f"{problem_label(problem)}\nfitted (mS/cm²)")
-    for ax in grid[-1]:
+    for ax in grid[-1, : len(lines[-1][1])]:
         ax.set_xlabel("true (mS/cm²)")
-    for ax in grid.flat:
-        label_log_axis(ax, "x")
-        label_log_axis(ax, "y")
     handles = [
         Line2D([], [], linestyle="none", marker=look.marker, color=look.color, markersize=4, label=density_symbol(name))
         for name, look in channels.items()
@@ -63,6 +74,14 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
     handles.append(Line2D([], [], linestyle="none", label="%: median relative error"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
+
+
+def _lines(methods: dict[str, Look], fits: pd.DataFrame) -> list[list[str]]:
+    """The methods that fitted a problem, in lines of nearly equal length, at most MOST_COLUMNS each."""
+    present = set(fits["method"])
+    names = [name for name in methods if name in present]
+    count = -(-len(names) // MOST_COLUMNS)
+    return [list(part) for part in np.array_split(np.array(names, dtype=object), count)]
 
 
 def _draw(ax: Axes, fits: pd.DataFrame, channels: dict[str, ChannelLook]) -> None:

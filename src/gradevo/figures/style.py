@@ -123,7 +123,9 @@ def method_legend(figure: Figure, methods: dict[str, Look], *, markers: bool = T
         for look in methods.values()
     ]
     handles += extra or []
-    per_row = 7 if figure.get_figwidth() > 5 else 3
+    # as many columns as fit beside each other, the longest label being the measure (0.06 inches a letter)
+    widest = 0.4 + 0.06 * max(len(str(handle.get_label())) for handle in handles)
+    per_row = max(2, int(figure.get_figwidth() / widest))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), per_row), handlelength=2.4)
 
 
