@@ -21,13 +21,14 @@ DURATION_MS = 100.0
 SETS = [["hh"], ["jones2024"], ["pospischil_lts", "ih", "k_a"], ["pospischil_rs", "ih_distal", "k_a_distal"]]
 
 
-def both(channels: ChannelSet, insert=insert_generated) -> tuple[np.ndarray, np.ndarray]:
+def both(
+    channels: ChannelSet, insert=insert_generated, sections: int = 20, sites: tuple[int, ...] = (0, 8, 15)
+) -> tuple[np.ndarray, np.ndarray]:
     """Our and NEURON's voltages [steps + 1, compartments] through 100 ms of currents that make the tree spike."""
-    neuron = Neuron("tree20", random_tree(20, seed=11), channels)
+    neuron = Neuron("tree", random_tree(sections, seed=11), channels)
     rng = np.random.default_rng(3)
     densities = neuron.default_densities()
     densities = densities * rng.uniform(0.7, 1.3, densities.shape)
-    sites = (0, 8, 15)
     edges = 2.5 * np.arange(41)
     stimulus = Stimulus(edges, rng.uniform(0.0, 1.0, (1, 3, 40)))
     n_samples = round(DURATION_MS / DT_MS) + 1
@@ -56,7 +57,7 @@ def test_generated_mechanisms_agree_with_neuron(names):
 
 
 def test_neurons_own_hh_agrees():
-    ours, theirs = both(CHANNEL_SETS["hh"], insert_builtin_hh)
+    ours, theirs = both(CHANNEL_SETS["hh"], insert_builtin_hh, sections=50, sites=(0, 20, 40))
     assert spikes(theirs) >= 5
     assert np.abs(ours - theirs).max() < 1e-6
 

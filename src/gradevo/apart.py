@@ -22,7 +22,6 @@ import psutil
 from gradevo.config import Config
 from gradevo.fit import Ended
 from gradevo.kept import KILLED
-from gradevo.kernels import cpu
 from gradevo.meter import Meter
 from gradevo.problem import Problem
 from gradevo.result import Result, Status
@@ -37,9 +36,6 @@ REPORT_S = 0.2
 
 POLL_S = 0.05
 """Between looks at a fit's memory and time."""
-
-# kernel threads do not exist in a forked child, so it must not wait for its parent's
-os.register_at_fork(after_in_child=cpu._pool.cache_clear)
 
 
 @dataclass(frozen=True)

@@ -325,8 +325,8 @@ def _check_unseen(fitted: Protocol, heldout: Protocol) -> None:
 def _chunks(n: int, neuron: Neuron, protocol: Protocol, loss: Loss, gradient: bool) -> Iterator[slice]:
     """Slices of a population of n whose memory stays below CHUNK_BYTES (at least one candidate each)."""
     numbers = loss.numbers_per_sample * protocol.n_samples * len(protocol.recorded)
-    if gradient:  # the adjoint may keep every state of every step: a voltage and, in these channel sets, three gates
-        numbers += 5 * protocol.n_steps * neuron.n_compartments
+    if gradient:  # every state of every step: beyond this, checkpoints would have each step run twice
+        numbers += (1 + len(neuron.channels.gates)) * protocol.n_steps * neuron.n_compartments
     size = max(1, int(CHUNK_BYTES // (8 * numbers * protocol.n_stimuli)))
     for first in range(0, n, size):
         yield slice(first, min(n, first + size))

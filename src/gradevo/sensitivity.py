@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from gradevo.kernels import cpu, tangents
 from gradevo.parameters import Parameters
+from gradevo.simulate import passive_properties
 from gradevo.units import AXIAL_RESISTIVITY, CAPACITANCE, UF_PER_CM2_UM2_TO_NF
 
 
@@ -50,22 +51,6 @@ def directions(parameters: Parameters, plan: cpu.Plan, values: np.ndarray) -> ta
     )
 
 
-def passive_of(parameters: Parameters, values: np.ndarray) -> cpu.Passive | None:
-    """The membrane of a neuron with parameters [P], or None where neither capacitance nor resistivity is free."""
-    inputs = parameters.inputs(values[None])
-    m, channels = parameters.neuron.morphology, parameters.neuron.channels
-    if inputs.capacitance is None and inputs.axial_resistivity is None:
-        return None
-    capacitance = inputs.capacitance
-    if capacitance is None:
-        capacitance = np.full((1, m.n_compartments), channels.capacitance_uF_cm2)
-    conductances = m.conductances_uS[None]
-    if inputs.axial_resistivity is not None:
-        assert m.axial_resistivity_ohm_cm is not None
-        conductances = conductances * (m.axial_resistivity_ohm_cm / inputs.axial_resistivity)[:, None]
-    return cpu.Passive(capacitance, conductances)
-
-
 def residual_products(
     parameters: Parameters, plan: cpu.Plan, target: np.ndarray, weights: np.ndarray, values: np.ndarray
 ) -> ResidualProducts:
@@ -85,12 +70,11 @@ def residual_products(
         normal[group] += weighted.T @ weighted
         half[group] += residual @ weighted
 
-    densities = parameters.inputs(values[None]).densities[0]
+    inputs = parameters.inputs(values[None])
+    passive = passive_properties(parameters.neuron, 1, inputs.capacitance, inputs.axial_resistivity)
     # our own threads already fill the cores; and BLAS then sums in one order, whatever their number
     with threadpool_limits(1, user_api="blas"):
-        voltages = tangents.stream_jacobian(
-            plan, densities, directions(parameters, plan, values), add, passive=passive_of(parameters, values)
-        )
+        voltages = tangents.stream_jacobian(plan, inputs.densities[0], directions(parameters, plan, values), add, passive=passive)
     loss = float((weights * (voltages - target) ** 2).sum(axis=(1, 2)).mean())
     if not np.isfinite(loss):
         return ResidualProducts(np.inf, np.zeros(n_parameters), np.zeros((n_parameters, n_parameters)))

@@ -87,6 +87,16 @@ def _checked_passive(neuron: Neuron, population: int, capacitance: Any, axial_re
     return capacitance, conductances
 
 
+def passive_properties(
+    neuron: Neuron, population: int, capacitance: np.ndarray | None, axial_resistivity: np.ndarray | None
+) -> cpu.Passive | None:
+    """What the kernel takes for capacitances [population, compartments] uF/cm2 and resistivities [population] ohm cm; None
+    where neither is given. Errors as ``simulate``."""
+    if capacitance is None and axial_resistivity is None:
+        return None
+    return cpu.Passive(*_checked_passive(neuron, population, capacitance, axial_resistivity, np))
+
+
 def simulate_numpy(
     neuron: Neuron,
     densities: np.ndarray,
@@ -120,9 +130,7 @@ def run_numpy(
     if densities.ndim != 3:
         raise ValueError(f"densities have {densities.ndim} axes; give [population, channels, compartments]")
     plan = protocol if isinstance(protocol, cpu.Plan) else cpu.make_plan(neuron, protocol)
-    passive = None
-    if capacitance is not None or axial_resistivity is not None:
-        passive = cpu.Passive(*_checked_passive(neuron, len(densities), capacitance, axial_resistivity, np))
+    passive = passive_properties(neuron, len(densities), capacitance, axial_resistivity)
     dtype = np.float32 if densities.dtype == np.float32 else np.float64
     voltages, _, run = cpu.forward(plan, densities.astype(dtype, copy=False), keep, threads, passive)
     return voltages, run

@@ -23,6 +23,7 @@ from gradevo.protocol import Protocol, resolve_sites
 from gradevo.regions import contiguous_regions, region_means
 from gradevo.result import Result, write_aside
 from gradevo.simulate import simulate_numpy
+from gradevo.statistics import COST_COLUMNS
 from gradevo.stimulus import make_stimulus
 from gradevo.units import PASSIVE_UNITS, UA_PER_CM2_UM2_TO_NA
 
@@ -215,8 +216,8 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     row["success_loss"] = bool(result.best_loss <= target)
     row["success_density"] = bool(worst <= config["success"]["density_rel"])
     reached = result.history.loc[result.history["best_loss"] <= target]
-    for axis in ("simulations", "gradients", "tangents", "simulation_equivalents", "wall_s"):
-        row[f"{axis}_to_target"] = float(reached[axis].iloc[0]) if len(reached) else float("nan")
+    for axis, column in COST_COLUMNS.items():
+        row[column] = float(reached[axis].iloc[0]) if len(reached) else float("nan")
     row["loss_target"] = target
     return row
 

@@ -43,7 +43,7 @@ def try_settings(config: Config, problem: str, method: str) -> pd.DataFrame:
     Columns: problem, method, setting (its number), settings (JSON), seed, status, best_loss, simulation_equivalents.
     Raises ValueError as `settings_to_try` and `gradevo.study.make_problem` do.
     """
-    from gradevo.study import make_problem, run_fit  # loads torch, which nothing else here needs
+    from gradevo.study import make_problem, run_fit  # loads the kernels, which planning a study does not need
 
     posed = make_problem(config, problem)
     rows = []

@@ -1,5 +1,6 @@
 """Channels as symbolic declarations. Every backend (torch, Numba) is generated from these and from nothing else."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -185,6 +186,21 @@ class ChannelSet:
         """Steady state of every gate at the gate start voltage, in the order of ``gates``."""
         v = self.initial_voltage_mV if self.gate_voltage_mV is None else self.gate_voltage_mV
         return [float(evaluate(g.infinity, v)) for g in self.gates]
+
+
+def power_as_product(power: sp.Pow, of_base: str, of_inverse: Callable[[sp.Expr], str], language: str) -> str:
+    """An integer power from -6 to 6 as a product of its printed base, or as one over the printed inverse: exact, and the
+    same in every language that rates are written in.
+
+    Raises:
+        ValueError: for any other power, naming the language.
+    """
+    base, exponent = power.as_base_exp()
+    if exponent.is_Integer and 0 < int(exponent) <= 6:
+        return "(" + "*".join([f"({of_base})"] * int(exponent)) + ")"
+    if exponent.is_Integer and -6 <= int(exponent) < 0:
+        return f"(1.0/({of_inverse(sp.Pow(base, -exponent))}))"
+    raise ValueError(f"{power}: only integer powers up to 6 are known to the {language}; write it with exp")
 
 
 def combine(name: str, membrane: ChannelSet, *others: ChannelSet) -> ChannelSet:

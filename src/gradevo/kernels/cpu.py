@@ -47,6 +47,11 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="gradevo")
 
 
+# threads do not exist in a forked child, which must not wait for its parent's
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 @dataclass(frozen=True, eq=False)
 class Passive:
     """What a membrane is without its channels, for each candidate.
@@ -74,11 +79,6 @@ class Plan:
     def clock(self) -> tuple[float, float, int]:
         p = self.protocol
         return (p.step_ms, p.first_gate_step_ms, p.steps_per_sample)
-
-    @property
-    def state_numbers(self) -> int:
-        """Numbers in the state of one simulation."""
-        return self.neuron.n_compartments * self.initial_state.size
 
     @cached_property
     def own_passive(self) -> Passive:
@@ -178,7 +178,7 @@ def _release(array: np.ndarray) -> None:
     del _spare[:-_SPARE_BUFFERS]
 
 
-def _in_threads(threads: int, n_blocks: int, call: Callable[[int, int, int], None]) -> None:
+def in_threads(threads: int, n_blocks: int, call: Callable[[int, int, int], None]) -> None:
     """Calls call(worker, first_block, end_block) on contiguous shares of the blocks."""
     shares = min(threads, n_blocks)
     bounds = [round(n_blocks * k / shares) for k in range(shares + 1)]
@@ -263,7 +263,7 @@ def forward(
             checkpoints, every, records, diverged,
         )  # fmt: skip
 
-    _in_threads(threads, layout.blocks, simulate_blocks)
+    in_threads(threads, layout.blocks, simulate_blocks)
     out = layout.from_lanes(records)
     bad = diverged.reshape(-1)[: layout.total]
     out[bad] = np.nan
@@ -300,7 +300,7 @@ def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> t
             run.checkpoints, run.every, record_bar, passive, *bars,
         )  # fmt: skip
 
-    _in_threads(run.threads, blocks, walk_blocks)
+    in_threads(run.threads, blocks, walk_blocks)
     if not run.kept:
         _release(states)
     densities_bar = _sum_over_stimuli(run, bars[0]).transpose(0, 2, 1) * plan.to_uS

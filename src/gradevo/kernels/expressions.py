@@ -12,7 +12,7 @@ from typing import Any
 import sympy as sp
 from sympy.printing.pycode import PythonCodePrinter
 
-from gradevo.channels.base import Primitive, V, linoid, linoid_slope, sigmoid, softplus
+from gradevo.channels.base import Primitive, V, linoid, linoid_slope, power_as_product, sigmoid, softplus
 
 MOST_POWER = 8
 """An exponential is taken as a power of another up to this one: three squarings, and 8 roundings."""
@@ -57,12 +57,7 @@ class _Printer(PythonCodePrinter):
         return repr(float(expr))
 
     def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
-        base, power = expr.as_base_exp()
-        if power.is_Integer and 0 < int(power) <= 6:
-            return "(" + "*".join([f"({self._print(base)})"] * int(power)) + ")"
-        if power.is_Integer and -6 <= int(power) < 0:
-            return f"(1.0/({self._print(sp.Pow(base, -power))}))"
-        raise ValueError(f"{expr}: only integer powers up to 6 are known to the kernels; write it with exp")
+        return power_as_product(expr, self._print(expr.as_base_exp()[0]), self._print, "kernels")
 
 
 print_code = _Printer({"fully_qualified_modules": False}).doprint

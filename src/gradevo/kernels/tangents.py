@@ -94,7 +94,7 @@ def stream_jacobian(
                 _walk_block(run, block, directions, partial(hand_over, group))
 
     if protocol.n_samples > 1:
-        cpu._in_threads(run.threads, groups, walk)
+        cpu.in_threads(run.threads, groups, walk)
     return voltages[0]
 
 
@@ -129,7 +129,7 @@ def _walk_block(run: cpu.Run, block: int, directions: Directions, consume: Calla
     rhs = np.empty((n_nodes, sets.size))
     jacobian = np.empty((samples, plan.recorded.size, sets.padded))
     base, coupling, capacity = (a[block if len(a) > 1 else 0] for a in run.matrix)
-    scratch = np.empty((length + 1, n, n_variables, width))
+    scratch = np.empty((0 if run.kept else length + 1, n, n_variables, width))
     for begin in range(0, protocol.n_steps, length):
         end = min(begin + length, protocol.n_steps)
         states, slot = (run.states[block], begin) if run.kept else (_run_again(run, block, begin, end, scratch), 0)

@@ -24,27 +24,25 @@ ENDLESS = 10**9
 _DIVERGED = 1e4
 
 
-class Declaration(Evaluator):
-    """Tells BluePyOpt the parameters (the unit box) and the objectives; evaluation goes through the map function."""
+class MeteredEvaluator(Evaluator):
+    """Tells BluePyOpt the parameters (the unit box) and the objectives, and evaluates through the meter."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, meter: Meter) -> None:
         super().__init__(
             objectives=[Objective(f"stimulus {i}") for i in range(problem.n_simulations)],
             params=[Parameter(f"density {i}", bounds=(0.0, 1.0)) for i in range(problem.n_parameters)],
         )
 
-    def init_simulator_and_evaluate_with_lists(self, *args):
-        raise NotImplementedError("evaluation goes through the map function")
+        self.problem, self.meter = problem, meter
 
-
-def batch_map(problem: Problem, meter: Meter) -> Callable[..., list[list[float]]]:
-    """BluePyOpt's map function: (evaluation, people) -> a term per stimulus for each of them. Raises RunEnded."""
-
-    def evaluate_batch(_evaluate: Callable, people: Iterable) -> list[list[float]]:
+    def map(self, _evaluate: Callable, people: Iterable) -> list[list[float]]:
+        """BluePyOpt's map function, for a whole generation at once: a term per stimulus for each. Raises RunEnded."""
         points = np.array([list(individual) for individual in people])
         if len(points) == 0:
             return []
-        terms = meter.objectives(problem, points)
+        terms = self.meter.objectives(self.problem, points)
         return np.where(np.isfinite(terms), terms, _DIVERGED).tolist()
 
-    return evaluate_batch
+    def init_simulator_and_evaluate_with_lists(self, individual: list[float]) -> list[float]:
+        """What BluePyOpt asks for a single individual. Raises RunEnded."""
+        return self.map(self.init_simulator_and_evaluate_with_lists, [individual])[0]

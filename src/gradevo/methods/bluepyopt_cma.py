@@ -12,7 +12,7 @@ from bluepyopt.deapext.optimisationsCMA import DEAPOptimisationCMA
 
 from gradevo.meter import Meter
 from gradevo.methods import Outcome
-from gradevo.methods.bluepyopt_batch import ENDLESS, Declaration, batch_map
+from gradevo.methods.bluepyopt_batch import ENDLESS, MeteredEvaluator
 from gradevo.methods.randomness import draw_seed, seeded_random
 from gradevo.problem import Problem
 from gradevo.result import Status
@@ -43,17 +43,18 @@ def run(
             f"{population=}, {sigma=}, {restarts=}"
         )
     point = problem.sample_initial(rng, 1)[0]
+    evaluator = MeteredEvaluator(problem, meter)
     rounds = 0
     while True:
         with seeded_random(rng), _without_warnings_of_empty_medians():
             optimisation = DEAPOptimisationCMA(
-                evaluator=Declaration(problem),
+                evaluator=evaluator,
                 seed=draw_seed(rng),
                 offspring_size=population,
                 centroids=[point.tolist()],
                 sigma=sigma,
                 use_stagnation_criterion=stagnation,
-                map_function=batch_map(problem, meter),
+                map_function=evaluator.map,
             )
             optimisation.run(max_ngen=ENDLESS)
         if restarts is not None and rounds >= restarts:

@@ -7,7 +7,7 @@ from bluepyopt.deapext.optimisations import IBEADEAPOptimisation
 
 from gradevo.meter import Meter
 from gradevo.methods import Outcome
-from gradevo.methods.bluepyopt_batch import ENDLESS, Declaration, batch_map
+from gradevo.methods.bluepyopt_batch import ENDLESS, MeteredEvaluator
 from gradevo.methods.randomness import draw_seed, seeded_random
 from gradevo.problem import Problem
 from gradevo.result import Status
@@ -36,15 +36,16 @@ def run(
     if population < 2 or (generations is not None and generations < 1):
         raise ValueError(f"ibea: population must be at least 2, generations at least 1; got {population=}, {generations=}")
     first = problem.sample_initial(rng, population).tolist()
+    evaluator = MeteredEvaluator(problem, meter)
     with seeded_random(rng):
         optimisation = IBEADEAPOptimisation(
-            evaluator=Declaration(problem),
+            evaluator=evaluator,
             seed=draw_seed(rng),
             offspring_size=population,
             eta=eta,
             cxpb=crossover_probability,
             mutpb=mutation_probability,
-            map_function=batch_map(problem, meter),
+            map_function=evaluator.map,
         )
         optimisation.run(max_ngen=generations if generations is not None else ENDLESS, parent_population=first)
     return Outcome(Status.stagnated, f"all {generations} generations bred")

@@ -3,7 +3,7 @@
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
-from gradevo.channels.base import Gate
+from gradevo.channels.base import Gate, power_as_product
 from gradevo.kernels.primitives import EXPONENT_LIMIT, LINOID_SERIES_BELOW
 
 _FUNCTIONS = {
@@ -85,12 +85,7 @@ class _NmodlPrinter(StrPrinter):
         return repr(float(expr))
 
     def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
-        base, power = expr.as_base_exp()
-        if power.is_Integer and 0 < int(power) <= 6:
-            return "(" + "*".join([f"({self._print(base)})"] * int(power)) + ")"
-        if power.is_Integer and -6 <= int(power) < 0:
-            return f"(1/({self._print(sp.Pow(base, -power))}))"
-        raise ValueError(f"{expr}: only integer powers up to 6 are known to the NEURON mechanisms; write it with exp")
+        return power_as_product(expr, self._print(expr.as_base_exp()[0]), self._print, "NEURON mechanisms")
 
 
 _PRINTER = _NmodlPrinter()
