@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import yaml
-from jsonschema.exceptions import ValidationError, best_match
 
 from gradevo.channels import channel_set
 from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.methods import get_method
 from gradevo.units import AXIAL_RESISTIVITY, PASSIVE_UNITS
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 Config = dict[str, Any]
 
@@ -50,6 +51,9 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
     It is checked against the schema (unknown keys are refused), and for what a schema cannot say: neurons that problems
     name, methods and their settings, bounds and currents that cross. Raises ValueError.
     """
+    import jsonschema  # not for the workflow's jobs, whose config has been checked
+    from jsonschema.exceptions import best_match
+
     rules = yaml.safe_load(find_schema(schema).read_text())
     error = best_match(jsonschema.Draft202012Validator(rules).iter_errors(_numbers(config)))
     if error is not None:

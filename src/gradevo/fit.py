@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from gradevo.kernels import cpu
 from gradevo.meter import TANGENT_WEIGHT, Meter, RunEnded
@@ -93,7 +92,7 @@ def fit(
     meter.stop()
 
     labels = {"study": study, "problem": problem.name, "method": method, "seed": seed}
-    history, scores = _score(problem, meter, labels, heldout_points)
+    columns, scores = _score(problem, meter, labels, heldout_points)
     best = meter.best_densities
     totals = {
         **labels,
@@ -113,7 +112,7 @@ def fit(
         best_loss=meter.best_loss,
         status=status,
         message=message,
-        history=history,
+        columns=columns,
         totals=totals,
         metadata={
             "parameters": problem.parameter_names,
@@ -143,17 +142,14 @@ def _run(
     return Status(status), message
 
 
-def _score(problem: Problem, meter: Meter, labels: dict[str, Any], heldout_points: int) -> tuple[pd.DataFrame, dict[str, float]]:
-    """The history with density errors and held-out losses of the best so far, and the final values of these.
+def _score(
+    problem: Problem, meter: Meter, labels: dict[str, Any], heldout_points: int
+) -> tuple[dict[str, np.ndarray | list[str]], dict[str, float]]:
+    """The history's columns with density errors and held-out losses of the best so far, and the final values of these.
 
     A held-out loss costs simulations, so it is taken for at most `heldout_points` of the successive bests (spread
     evenly over them, the last included) and is NaN in the rows of the others.
     """
-    columns = history_columns(problem.parameters.error_columns)
-    history = pd.DataFrame(meter.rows)
-    for name, value in labels.items():
-        history[name] = value
-    history = history.reindex(columns=columns)
     errors = [problem.density_errors(densities) for _, densities in meter.improvements]
     heldout = np.full(len(meter.improvements), np.nan)
     if problem.heldout is not None and meter.improvements and heldout_points > 0:
@@ -161,16 +157,22 @@ def _score(problem: Problem, meter: Meter, labels: dict[str, Any], heldout_point
         chosen = np.unique(np.round(np.linspace(last, 0, min(heldout_points, last + 1))).astype(int))
         heldout[chosen] = problem.heldout_loss(np.array([meter.improvements[i][1] for i in chosen]))
     nothing = problem.density_errors(np.full(problem.n_parameters, np.nan))
-    if meter.improvements:
-        # the improvement that each row's best came from (-1: none yet)
-        events = np.array([event for event, _ in meter.improvements])
-        source = np.searchsorted(events, history["event"].to_numpy(), side="right") - 1
-        table = pd.DataFrame([*errors, nothing])  # the last row serves -1
-        table["heldout_loss"] = [*heldout, np.nan]
-        history[table.columns] = table.iloc[source].to_numpy()
+    # the improvement that each row's best came from (-1: none yet)
+    events = np.array([event for event, _ in meter.improvements], dtype=int)
+    source = np.searchsorted(events, [row["event"] for row in meter.rows], side="right") - 1
+    judged = {name: np.array([each[name] for each in [*errors, nothing]])[source] for name in nothing}  # the last serves -1
+    judged["heldout_loss"] = np.append(heldout, np.nan)[source]
+    columns: dict[str, np.ndarray | list[str]] = {}
+    for name in history_columns(problem.parameters.error_columns):
+        if name in labels:
+            columns[name] = [labels[name]] * len(meter.rows)
+        elif name in judged:
+            columns[name] = judged[name]
+        else:
+            columns[name] = np.array([row[name] for row in meter.rows])
     final = {
         "best_loss": meter.best_loss,
         "heldout_loss": float(heldout[-1]) if len(heldout) else float("nan"),
         **(errors[-1] if errors else nothing),
     }
-    return history, final
+    return columns, final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -74,6 +75,9 @@ def _make(
     warm: bool,
 ) -> None:
     compile_s = _warm_up(config, problem, method) if warm else 0.0
+    # what is loaded stays: fits need not look through it, nor copy its pages by doing so
+    gc.enable()
+    gc.freeze()
     connection.send(_WARM)
     folder = kept_folder(config["study"])
     try:

@@ -12,15 +12,16 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from gradevo.config import LIMITS, Config
 from gradevo.files import write_aside
 from gradevo.methods import get_method
 from gradevo.provenance import describe_run
 from gradevo.workplace import STATE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KILLED = "its process was ended by"
 """How the message of a fit begins whose process died of a signal."""

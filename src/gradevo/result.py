@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from gradevo.files import write_aside
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Status(StrEnum):
@@ -29,7 +33,7 @@ class Result:
     """The outcome of one fit.
 
     best_densities [P] the best parameters in their units (NaN when no finite loss was seen), best_loss in the loss's unit (inf
-    then), history one row per batch with the columns of `history_columns`, totals a flat dict of what was spent and reached
+    then), columns the history, one entry per batch in each of `history_columns`, totals a flat dict of what was spent and reached
     (the JSON's "totals"), metadata the settings, versions and hardware.
     """
 
@@ -37,9 +41,16 @@ class Result:
     best_loss: float
     status: Status
     message: str
-    history: pd.DataFrame
+    columns: Mapping[str, np.ndarray | Sequence[str]]
     totals: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """The columns as a table."""
+        import pandas as pd  # takes longer to load than a small fit lasts: not before the table is wanted
+
+        return pd.DataFrame(dict(self.columns))
 
 
 def history_columns(error_columns: tuple[str, ...]) -> list[str]:
@@ -70,6 +81,8 @@ def write_result(result: Result, parquet: str | Path, json_path: str | Path | No
 
 def read_result(parquet: str | Path, json_path: str | Path | None = None) -> Result:
     """The inverse of `write_result`. Raises FileNotFoundError, or KeyError for a JSON that is not a result's."""
+    import pandas as pd
+
     parquet = Path(parquet)
     json_path = Path(json_path) if json_path is not None else parquet.with_suffix(".json")
     document = json.loads(json_path.read_text())
@@ -80,7 +93,7 @@ def read_result(parquet: str | Path, json_path: str | Path | None = None) -> Res
         best_loss=np.inf if best_loss is None else float(best_loss),
         status=Status(document["status"]),
         message=document["message"],
-        history=pd.read_parquet(parquet),
+        columns={str(name): column.to_numpy() for name, column in pd.read_parquet(parquet).items()},
         totals={key: np.nan if value is None else value for key, value in document["totals"].items()},
         metadata=document["metadata"],
     )

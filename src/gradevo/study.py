@@ -23,7 +23,6 @@ from gradevo.protocol import Protocol, resolve_sites
 from gradevo.regions import contiguous_regions, region_means
 from gradevo.result import Result, write_aside
 from gradevo.simulate import simulate_numpy
-from gradevo.statistics import COST_COLUMNS
 from gradevo.stimulus import make_stimulus
 from gradevo.units import PASSIVE_UNITS, UA_PER_CM2_UM2_TO_NA
 
@@ -205,6 +204,8 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     What was spent and reached, success in the loss and in the densities, and the first cost on each axis at which the
     loss target was met (NaN when it was not).
     """
+    from gradevo.statistics import COST_COLUMNS  # with pandas, which fits are spared
+
     target = loss_target(config, problem)
     totals = result.totals
     row = {key: totals[key] for key in ("problem", "method", "seed", "n_parameters")}

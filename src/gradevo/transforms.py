@@ -15,9 +15,9 @@ identity   density itself              reproduces published settings; a search m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
-from scipy.special import expit, logit
 
 VIEWS = ("unit", "log", "logit", "identity")
 
@@ -67,7 +67,7 @@ class Transform:
             return theta.copy()
         if self.name == "log":
             return np.exp(theta)
-        unit = expit(theta) if self.name == "logit" else theta
+        unit = _special().expit(theta) if self.name == "logit" else theta
         return self.low * np.exp(unit * self._log_range)
 
     def from_density(self, density: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ class Transform:
             return unit
         if np.any((unit < -_EDGE) | (unit > 1 + _EDGE)):
             raise ValueError("a density outside its bounds has no logit coordinate; widen the bounds")
-        return logit(np.clip(unit, _EDGE, 1 - _EDGE))
+        return _special().logit(np.clip(unit, _EDGE, 1 - _EDGE))
 
     def slope(self, theta: np.ndarray) -> np.ndarray:
         """d density / d theta, [..., P] at coordinates [..., P]: the chain-rule factor of a gradient."""
@@ -96,6 +96,7 @@ class Transform:
             return density
         if self.name == "unit":
             return density * self._log_range
+        expit = _special().expit
         return density * self._log_range * expit(theta) * expit(-theta)
 
     @property
@@ -117,3 +118,10 @@ def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
     if np.any(low >= high):
         where = int(np.flatnonzero(low >= high)[0])
         raise ValueError(f"bounds cross at parameter {where}: low {low[where]} >= high {high[where]}; swap or widen them")
+
+
+def _special() -> ModuleType:
+    """scipy.special, loaded when a view needs it: it takes longer than loading a kernel."""
+    import scipy.special
+
+    return scipy.special

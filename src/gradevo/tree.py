@@ -1,8 +1,6 @@
 """Distances and order along a neuron's tree. Where a neuron has cycles, the tree is the one of its compartments' parents."""
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
 
 from gradevo.morphology import Morphology
 
@@ -12,6 +10,9 @@ def tree_distances(morphology: Morphology) -> np.ndarray:
 
     Siblings meet where they attach: at their parent's end (the branch point), or at the soma's centre.
     """
+    from scipy.sparse import coo_array  # half a second to load, and few fits need distances
+    from scipy.sparse.csgraph import dijkstra
+
     m, n = morphology, morphology.n_compartments
     a, b = np.sort(m.edges, axis=1).T
     between_compartments = b < n
