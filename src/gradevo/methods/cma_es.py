@@ -5,8 +5,10 @@ It is restarted with growing populations (IPOP, Auger and Hansen 2005).
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -15,9 +17,22 @@ from gradevo.methods import Outcome
 from gradevo.problem import Problem
 from gradevo.result import Status
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # on import pycma warns about an optional plotting library
-    import cma
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Imports inside find none of these modules, unless they are loaded already."""
+    hidden = dict.fromkeys(name for name in names if name not in sys.modules)
+    sys.modules.update(hidden)  # pyright: ignore[reportCallIssue, reportArgumentType] - None makes an import fail
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+with warnings.catch_warnings(), _without("matplotlib", "scipy.stats"):
+    warnings.simplefilter("ignore")  # pycma warns that it cannot plot
+    import cma  # it can do without both, for plots and surrogate models that are not used here; they take a second to load
 
 # What pycma is told for a diverged simulation: worse than any voltage trace can be (an error of 1 V throughout).
 _DIVERGED = 1e6
