@@ -16,6 +16,7 @@ import numpy as np
 from gradevo.kernels import cpu
 from gradevo.losses import Loss, Recorded, make_loss
 from gradevo.neuron import Neuron
+from gradevo.observations import checked_observed, checked_trace, comparable
 from gradevo.parameters import Inputs, Parameters, make_parameters
 from gradevo.protocol import Protocol
 from gradevo.sensitivity import ResidualProducts, residual_products
@@ -38,7 +39,7 @@ class Problem:
     ----------
     name : what tables and messages call it
     neuron, protocol : what is simulated
-    target : [stimuli, samples, recorded] mV
+    target : [stimuli, samples, recorded] mV; of what was not recorded, anything goes in and NaN comes out
     low, high : [P], the box
     free : what is fitted: names of channels, "capacitance", "axial_resistivity"
     noise_mV : standard deviation of the observation noise already in the target
@@ -50,6 +51,8 @@ class Problem:
     regions : contiguous regions of a free quantity; see `make_parameters` for those not named
     fixed : [channels, n] S/cm2, densities of the channels that are not free; None for the channel set's
     true_values : [quantities, n] the truth in every compartment, where it varies within the regions that are fitted
+    observed, heldout_observed : boolean [stimuli, samples, recorded], what was recorded of target and of the held-out target,
+        where sweeps differ in sites or times; None for everything
 
     Raises
     ------
@@ -72,6 +75,8 @@ class Problem:
     regions: Mapping[str, int] | None = None
     true_values: np.ndarray | None = None
     fixed: np.ndarray | None = None
+    observed: np.ndarray | None = None
+    heldout_observed: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for field in ("low", "high", "truth", "start"):
@@ -87,13 +92,19 @@ class Problem:
         if not (np.isfinite(self.noise_mV) and self.noise_mV >= 0):
             raise ValueError(f"noise_mV is {self.noise_mV}; it must be 0 or more")
         self.protocol.validate(self.neuron)
-        object.__setattr__(self, "target", _checked_trace("target", self.target, self.protocol))
-        if self.heldout is not None:
+        object.__setattr__(self, "observed", checked_observed("observed", self.observed, self.protocol))
+        object.__setattr__(self, "target", checked_trace("target", self.target, self.protocol, self.observed))
+        if self.heldout is None:
+            if self.heldout_observed is not None:
+                raise ValueError("heldout_observed is given, but nothing is held out; give heldout too, or leave it out")
+        else:
             protocol, target = self.heldout
             protocol.validate(self.neuron)
-            object.__setattr__(self, "heldout", (protocol, _checked_trace("heldout target", target, protocol)))
+            observed = checked_observed("heldout_observed", self.heldout_observed, protocol)
+            object.__setattr__(self, "heldout_observed", observed)
+            object.__setattr__(self, "heldout", (protocol, checked_trace("heldout target", target, protocol, observed)))
             _check_unseen(self.protocol, protocol)
-        for loss, (_, target) in zip(self._losses, self._recordings, strict=True):
+        for loss, (_, target, _) in zip(self._losses, self._recordings, strict=True):
             loss.terms(target, target)  # a target that the loss cannot compare with is refused now
         Transform(self.transform, self.low, self.high)
 
@@ -179,15 +190,15 @@ class Problem:
         thetas = self._batch(thetas)
         losses = np.empty(len(thetas))
         gradients = np.zeros(thetas.shape)
-        loss = self.loss_function
+        loss, target = self.loss_function, self._recordings[0][1]
         for rows in _chunks(len(thetas), self.neuron, self.protocol, loss, gradient=True):
             inputs, possible = self._inputs(self.densities(thetas[rows]))
             voltages, run = run_numpy(self.neuron, inputs.densities, self._plans[0], **inputs.passive())
-            values = loss.terms(voltages, self.target).mean(axis=1)
+            values = loss.terms(voltages, target).mean(axis=1)
             finite = np.isfinite(values) & possible
             losses[rows] = np.where(finite, values, np.inf)
             if finite.any():
-                upstream = np.where(finite[:, None, None, None], loss.slopes(voltages, self.target), 0.0)
+                upstream = np.where(finite[:, None, None, None], loss.slopes(voltages, target), 0.0)
                 passive = bool(inputs.passive())
                 found = Inputs(*backpropagate(run, upstream, inputs.axial_resistivity, passive))
                 slope = self.coordinates.slope(thetas[rows])
@@ -209,7 +220,8 @@ class Problem:
         values = self.densities(theta)
         if not self.parameters.possible(values[None])[0]:
             return ResidualProducts(np.inf, np.zeros(len(theta)), np.zeros((len(theta), len(theta))))
-        loss, half, normal = residual_products(self.parameters, self._plans[0], self.target, weights, values)
+        _, target, _ = self._recordings[0]
+        loss, half, normal = residual_products(self.parameters, self._plans[0], target, weights, values)
         slope = self.coordinates.slope(theta)
         return ResidualProducts(loss, half * slope, normal * slope[:, None] * slope)
 
@@ -230,7 +242,7 @@ class Problem:
     def _terms(self, densities: np.ndarray, heldout: bool = False) -> np.ndarray:
         """Densities [K, P] -> the loss's terms [K, stimuli], chunk by chunk."""
         densities = np.asarray(densities, dtype=float)
-        protocol, target = self._recordings[heldout]
+        protocol, target, _ = self._recordings[heldout]
         loss = self._losses[heldout]
         terms = np.empty((len(densities), protocol.n_stimuli))
         for rows in _chunks(len(densities), self.neuron, protocol, loss, gradient=False):
@@ -249,7 +261,7 @@ class Problem:
     @cached_property
     def _plans(self) -> tuple[cpu.Plan, ...]:
         """What the kernel prepares once: for the protocol, and for the held-out one if there is one."""
-        return tuple(cpu.make_plan(self.neuron, protocol) for protocol, _ in self._recordings)
+        return tuple(cpu.make_plan(self.neuron, protocol) for protocol, _, _ in self._recordings)
 
     @cached_property
     def loss_function(self) -> Loss:
@@ -257,19 +269,22 @@ class Problem:
         return self._losses[0]
 
     @cached_property
-    def _recordings(self) -> tuple[tuple[Protocol, np.ndarray], ...]:
-        """What is fitted, and what is held out if there is any."""
-        fitted = (self.protocol, self.target)
-        return (fitted,) if self.heldout is None else (fitted, self.heldout)
+    def _recordings(self) -> tuple[tuple[Protocol, np.ndarray, np.ndarray | None], ...]:
+        """What is fitted, and what is held out if there is any: protocol, what losses compare with, what was recorded."""
+        fitted = (self.protocol, comparable(self.target, self.observed), self.observed)
+        if self.heldout is None:
+            return (fitted,)
+        protocol, target = self.heldout
+        return (fitted, (protocol, comparable(target, self.heldout_observed), self.heldout_observed))
 
     @cached_property
     def _losses(self) -> tuple[Loss, ...]:
         return tuple(
             make_loss(
                 self.loss_declared,
-                Recorded(protocol.sample_times_ms, len(protocol.recorded), self.neuron.n_compartments),
+                Recorded(protocol.sample_times_ms, len(protocol.recorded), self.neuron.n_compartments, observed),
             )
-            for protocol, _ in self._recordings
+            for protocol, _, observed in self._recordings
         )
 
     def _batch(self, thetas: np.ndarray) -> np.ndarray:
@@ -330,17 +345,3 @@ def _chunks(n: int, neuron: Neuron, protocol: Protocol, loss: Loss, gradient: bo
     size = max(1, int(CHUNK_BYTES // (8 * numbers * protocol.n_stimuli)))
     for first in range(0, n, size):
         yield slice(first, min(n, first + size))
-
-
-def _checked_trace(field: str, trace: np.ndarray, protocol: Protocol) -> np.ndarray:
-    trace = np.ascontiguousarray(trace, dtype=float)
-    expected = (protocol.n_stimuli, protocol.n_samples, len(protocol.recorded))
-    if trace.shape != expected:
-        raise ValueError(f"{field} has shape {trace.shape}; its protocol makes [stimuli, samples, recorded] = {expected}")
-    if not np.isfinite(trace).all():
-        stimulus, sample, site = (int(i) for i in np.argwhere(~np.isfinite(trace))[0])
-        raise ValueError(
-            f"{field} holds {trace[stimulus, sample, site]} at stimulus {stimulus}, sample {sample}, "
-            f"recorded site {site}; targets must be finite"
-        )
-    return trace

@@ -54,19 +54,20 @@ def directions(parameters: Parameters, plan: cpu.Plan, values: np.ndarray) -> ta
 def residual_products(
     parameters: Parameters, plan: cpu.Plan, target: np.ndarray, weights: np.ndarray, values: np.ndarray
 ) -> ResidualProducts:
-    """For parameters [P] in physical units and the loss: mean over stimuli of sum of weights [samples, recorded] times squared
-    differences to target [stimuli, samples, recorded]. A diverged simulation makes the loss infinite and the products zero.
+    """For parameters [P] in physical units and the loss: mean over stimuli of sum of weights times squared differences to target
+    [stimuli, samples, recorded]. The weights are [samples, recorded], or [stimuli, samples, recorded] where stimuli differ in
+    them. A diverged simulation makes the loss infinite and the products zero.
     """
     n_stimuli, n_parameters = plan.protocol.n_stimuli, parameters.n_parameters
-    root = np.sqrt(weights / n_stimuli)
+    root = np.broadcast_to(np.sqrt(weights / n_stimuli), target.shape)
     blocks = tangents.GROUPS
     normal = np.zeros((blocks, n_parameters, n_parameters))
     half = np.zeros((blocks, n_parameters))
 
     def add(group: int, stimulus: int, first: int, part: np.ndarray, simulated: np.ndarray) -> None:
         rows = slice(first, first + len(part))
-        weighted = (part * root[rows, :, None]).reshape(-1, n_parameters)
-        residual = (root[rows] * (simulated - target[stimulus, rows])).reshape(-1)
+        weighted = (part * root[stimulus, rows, :, None]).reshape(-1, n_parameters)
+        residual = (root[stimulus, rows] * (simulated - target[stimulus, rows])).reshape(-1)
         normal[group] += weighted.T @ weighted
         half[group] += residual @ weighted
 

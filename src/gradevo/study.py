@@ -17,6 +17,7 @@ from gradevo.fit import Ended, fit
 from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.meter import TANGENT_WEIGHT, Meter
 from gradevo.neuron import Neuron
+from gradevo.observations import checked_observed, declared_observed
 from gradevo.parameters import Parameters, make_parameters
 from gradevo.problem import Problem
 from gradevo.protocol import Protocol, resolve_sites
@@ -82,9 +83,10 @@ def neuron_arrays(config: Config, name: str) -> dict[str, np.ndarray]:
 def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
     """The recordings that problem `name` is fitted to.
 
-    target_mV [stimuli, samples, recorded], with noise where the problem has any; heldout_mV likewise, without noise
-    (where declared); true_densities_S_cm2 [channels, n]; times_ms [samples]; recorded, stimulated (compartments);
-    current_edges_ms [pieces + 1], current_nA [stimuli, stimulated, pieces]. Raises ValueError.
+    target_mV [stimuli, samples, recorded], with noise where the problem has any, and NaN where nothing was recorded;
+    heldout_mV likewise, without noise or gaps (where declared); true_densities_S_cm2 [channels, n]; times_ms [samples];
+    recorded, stimulated (compartments); current_edges_ms [pieces + 1], current_nA [stimuli, stimulated, pieces]. Raises
+    ValueError.
     """
     declared = _declared(config, "problems", name)
     neuron, densities = make_neuron(config, declared["neuron"])
@@ -95,6 +97,9 @@ def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
     if noise_mV > 0:
         rng = np.random.default_rng(declared.get("noise_seed", 0))
         target = target + rng.normal(0.0, noise_mV, size=target.shape)
+    observed = _observed(declared, protocol, neuron)
+    if observed is not None:
+        target = np.where(observed, target, np.nan)
     arrays = {
         "target_mV": target,
         "true_densities_S_cm2": densities,
@@ -140,6 +145,7 @@ def make_problem(config: Config, name: str, targets: str | Path | Mapping[str, n
         true_values=true if truth is None else None,
         heldout=None if heldout is None else (heldout, targets["heldout_mV"]),
         loss_declared=declared.get("loss", "mse"),
+        observed=_observed(declared, protocol, neuron),
     )
 
 
@@ -188,7 +194,7 @@ def loss_target(config: Config, problem: Problem) -> float:
         return declared["loss_target"]
     weights = problem.loss_function.weights
     if problem.noise_mV > 0 and weights is not None:
-        return success["noise_factor"] * problem.noise_mV**2 * float(weights.sum())
+        return success["noise_factor"] * problem.noise_mV**2 * float(weights.sum(axis=(-2, -1)).mean())
     return success["loss"]
 
 
@@ -282,6 +288,14 @@ def _bounds(problem: Mapping[str, Any], parameters: Parameters) -> tuple[np.ndar
     counts = [q.n_regions for q in parameters.quantities]
     low, high = (np.repeat([pair[side] for pair in pairs], counts) * parameters.defaults for side in (0, 1))
     return low, high
+
+
+def _observed(declared: Mapping[str, Any], protocol: Protocol, neuron: Neuron) -> np.ndarray | None:
+    """What is recorded of the fitted voltages; None for everything."""
+    if "recordings" not in declared:
+        return None
+    observed = declared_observed(declared["recordings"], protocol, neuron.n_compartments)
+    return checked_observed("recordings", observed, protocol)
 
 
 def _protocols(declared: Mapping[str, Any], neuron: Neuron) -> tuple[Protocol, Protocol | None]:

@@ -5,6 +5,7 @@ from gradevo.workplace import end_with_workflow
 end_with_workflow()
 
 import matplotlib
+import numpy as np
 
 from gradevo.figures.neurons import neurons_and_traces
 from gradevo.figures.style import problem_label, save
@@ -16,10 +17,12 @@ traces = {}
 for (name, problem), path in zip(config["problems"].items(), snakemake.input.targets, strict=True):
     if problem["neuron"] not in traces:
         arrays = read_arrays(path)
+        voltages_mV = arrays["target_mV"][0]
+        seen = np.isfinite(voltages_mV).any(axis=0)  # under this stimulus
         traces[problem["neuron"]] = {
             "times_ms": arrays["times_ms"],
-            "voltages_mV": arrays["target_mV"][0],
-            "sites": arrays["recorded"],
+            "voltages_mV": voltages_mV[:, seen],
+            "sites": arrays["recorded"][seen],
             "title": f"target, {problem_label(name)}",
         }
 

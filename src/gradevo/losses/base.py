@@ -11,11 +11,13 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """What a loss may know of a recording: times_ms [samples], evenly spaced; numbers of recorded sites and compartments."""
+    """What a loss may know of a recording: times_ms [samples], evenly spaced; numbers of recorded sites and compartments;
+    observed [stimuli, samples, recorded], what was recorded (None: everything)."""
 
     times_ms: np.ndarray
     n_recorded: int
     n_compartments: int
+    observed: np.ndarray | None = None
 
     @property
     def interval_ms(self) -> float:
@@ -23,6 +25,21 @@ class Recorded:
         if len(self.times_ms) < 2:
             raise ValueError(f"this loss compares time courses, but {len(self.times_ms)} sample is recorded; record 2 or more")
         return float(self.times_ms[1] - self.times_ms[0])
+
+    def site_weights(self) -> np.ndarray | None:
+        """[stimuli, recorded] that turn a sum over sites into the mean over the recorded ones; None where all are.
+
+        Raises ValueError for a trace with gaps, which a loss that follows traces through time cannot bridge.
+        """
+        if self.observed is None:
+            return None
+        whole = self.observed.all(axis=1)
+        for s, r in np.argwhere(self.observed.any(axis=1) & ~whole):
+            raise ValueError(
+                f"this loss follows whole traces, but of recorded site {r} only {self.observed[s, :, r].sum()} of "
+                f"{len(self.times_ms)} samples were recorded under stimulus {s}; record all or none of them, or use mse"
+            )
+        return whole / whole.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +49,9 @@ class Loss:
     terms : (voltages [..., stimuli, samples, recorded] mV, target [stimuli, samples, recorded] mV) -> [..., stimuli].
         The mean of the terms is the loss. NumPy arrays and torch tensors alike; with NumPy a candidate's terms do not depend,
         to the bit, on the others in the batch. NaN voltages (a diverged simulation) give NaN.
-    weights : [samples, recorded] if a term is the sum over samples and sites of weights * (voltages - target)^2, which is what
-        methods of least squares need; None for any other loss
+        Where something was not recorded, the target holds any finite number, which makes no difference.
+    weights : [samples, recorded], or [stimuli, samples, recorded] where not all was recorded, if a term is the sum over samples
+        and sites of weights * (voltages - target)^2, which is what methods of least squares need; None for any other loss
     numbers_per_sample : float64 numbers that terms and their gradient keep per recorded voltage, for sizing batches
     """
 
@@ -77,3 +95,25 @@ def by_trace(voltages: Any) -> Any:
     if isinstance(voltages, np.ndarray):
         return np.ascontiguousarray(np.swapaxes(voltages, -1, -2))
     return voltages.transpose(-1, -2).contiguous()
+
+
+def like(voltages: Any, numbers: np.ndarray) -> Any:
+    """The numbers as the voltages are: an array or a tensor, in their precision."""
+    return arrays_of(voltages).asarray(numbers, dtype=voltages.dtype)
+
+
+def mean_over_sites(values: Any, weights: np.ndarray | None) -> Any:
+    """[..., stimuli, recorded] -> [..., stimuli]: with `Recorded.site_weights`, the mean over the sites that were recorded."""
+    if weights is None:
+        return values.sum(axis=-1) / values.shape[-1]
+    return (values * like(values, weights)).sum(axis=-1)
+
+
+def squares_loss(name: str, kept: np.ndarray, counts: Any) -> Loss:
+    """The sum of the squared errors of what is kept [stimuli, samples, recorded] (boolean), over each stimulus's count."""
+    weights = kept / np.reshape(counts, (-1, 1, 1))
+
+    def terms(voltages: Any, target: Any) -> Any:
+        return ((voltages - target) ** 2 * like(voltages, weights)).sum(axis=(-2, -1))
+
+    return Loss(name, terms, weights)

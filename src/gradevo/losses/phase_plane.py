@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradevo.losses.base import Loss, Recorded, arrays_of, by_trace
+from gradevo.losses.base import Loss, Recorded, arrays_of, by_trace, like, mean_over_sites
 
 # Added to every cell before the root, whose slope is infinite at 0: a ten-billionth of the time.
 EMPTY = 1e-10
@@ -38,7 +38,8 @@ def phase_plane(
 
     Raises
     ------
-    ValueError : an unknown distance, widths that are not positive, ranges that cross, or fewer than two samples
+    ValueError : an unknown distance, widths that are not positive, ranges that cross, fewer than two samples, or a trace that was
+        recorded with gaps
     """
     if distance not in ("hellinger", "squares"):
         raise ValueError(f"distance is {distance!r}; use hellinger or squares")
@@ -50,6 +51,7 @@ def phase_plane(
             raise ValueError(f"range_{name} [{low}, {high}] is empty; give [low, high]")
         axes.append(np.arange(low, high + width, width) / width)
     interval = recorded.interval_ms
+    weights = recorded.site_weights()
     voltage_axis, slope_axis = axes
 
     def density(traces: Any) -> Any:
@@ -67,6 +69,8 @@ def phase_plane(
     def terms(voltages: Any, target: Any) -> Any:
         aim, found = density(by_trace(target)), density(by_trace(voltages))
         norm = (aim**2).sum(axis=-1)
+        if weights is not None:
+            norm = norm + like(norm, weights == 0)  # whatever it is where nothing was recorded
         if not (norm > 0).all():
             raise ValueError(f"a target trace lies wholly outside range_mV {range_mV} and range_mV_ms {range_mV_ms}; widen them")
         if distance == "squares":
@@ -74,7 +78,7 @@ def phase_plane(
         else:
             root = arrays_of(voltages).sqrt
             error = ((root(found + EMPTY) - root(aim + EMPTY)) ** 2).sum(axis=-1) / 2
-        return error.sum(axis=-1) / error.shape[-1]
+        return mean_over_sites(error, weights)
 
     cells = len(voltage_axis) * len(slope_axis)
     numbers = 5 * (len(voltage_axis) + len(slope_axis)) + 4 * cells / max(1, len(recorded.times_ms) - 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradevo.losses.base import Loss, Recorded, arrays_of, by_trace
+from gradevo.losses.base import Loss, Recorded, arrays_of, by_trace, like
 
 
 def spike_times(recorded: Recorded, *, tau_ms: float = 2.0, threshold_mV: float = -20.0, slope_mV: float = 4.0) -> Loss:
@@ -24,12 +24,13 @@ def spike_times(recorded: Recorded, *, tau_ms: float = 2.0, threshold_mV: float 
 
     Raises
     ------
-    ValueError : a tau or slope that is not positive, or fewer than two samples
+    ValueError : a tau or slope that is not positive, fewer than two samples, or a trace that was recorded with gaps
     """
     for name, value in (("tau_ms", tau_ms), ("slope_mV", slope_mV)):
         if not value > 0:
             raise ValueError(f"{name} is {value}; it must be positive")
     interval = recorded.interval_ms
+    weights = recorded.site_weights()
     decay = float(np.exp(-interval / tau_ms))
     gain = -tau_ms * float(np.expm1(-interval / tau_ms))
 
@@ -44,6 +45,8 @@ def spike_times(recorded: Recorded, *, tau_ms: float = 2.0, threshold_mV: float 
             filtered = decay * filtered + gain * error[..., sample]
             distance = distance + (interval / tau_ms) * filtered**2
         distance = distance + filtered**2 / 2  # from the end of the recording on
+        if weights is not None:
+            distance = distance * like(distance, weights * weights.shape[1])
         total = distance[..., 0]
         for site in range(1, distance.shape[-1]):
             total = total + distance[..., site]

@@ -7,34 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from gradevo.losses.base import Loss, Recorded
+from gradevo.losses.base import Loss, Recorded, squares_loss
 from gradevo.losses.mse import mean_squared_error
+from gradevo.observations import samples_within
 
 
 def windows(recorded: Recorded, *, windows_ms: Sequence[tuple[float, float]]) -> Loss:
     """The mean squared error over the samples that lie in any of the windows, ends included; each counts once.
+    Of those, the recorded ones count, under each stimulus.
 
     windows_ms : pairs (begin, end)
 
     Raises
     ------
-    ValueError : no windows, an end before its begin, or a window without a sample
+    ValueError : no windows, an end before its begin, a window without a sample, or a stimulus without a recorded one
     """
     times = recorded.times_ms
     if len(windows_ms) == 0:
         raise ValueError("windows_ms is empty; give at least one [begin, end]")
-    slack = 1e-9 * max(1.0, float(np.abs(times).max()))
-    inside = np.zeros(len(times), dtype=bool)
-    for begin, end in windows_ms:
-        if not begin <= end:
-            raise ValueError(f"the window [{begin}, {end}] ms ends before it begins; swap the two")
-        chosen = (times >= begin - slack) & (times <= end + slack)
-        if not chosen.any():
-            raise ValueError(
-                f"no sample lies in the window [{begin}, {end}] ms; samples go from {times[0]:g} to {times[-1]:g} ms, "
-                f"{len(times)} in all"
-            )
-        inside |= chosen
+    inside = samples_within(times, windows_ms)
+    if recorded.observed is not None:
+        kept = recorded.observed & inside[:, None]
+        counts = kept.sum(axis=(1, 2))
+        for stimulus in np.flatnonzero(counts == 0):
+            raise ValueError(f"nothing was recorded under stimulus {stimulus} in the windows {windows_ms} ms; widen them")
+        return squares_loss("windows", kept, counts)
     samples = np.flatnonzero(inside)
 
     def terms(voltages: Any, target: Any) -> Any:
