@@ -10,7 +10,8 @@ import pytest
 from gradevo.channels import channel_set
 from gradevo.config import load_config
 from gradevo.result import Result, write_result
-from gradevo.statistics import cell_statistics
+from gradevo.statistics.series import series
+from gradevo.statistics.tables import all_tables
 from gradevo.study import density_rows, make_problem, make_targets, neuron_arrays, run_fit, summary_row
 from gradevo.tuning import rank_settings
 from tests.pages import ROOT
@@ -49,10 +50,11 @@ def test_tables_of_a_study(config, result, tmp_path):
     summary = pd.DataFrame([summary_row(config, problem, result)])
     tables = {
         "summary.csv": list(summary.columns),
-        "statistics.csv": list(cell_statistics(summary).columns),
         "histories.parquet": list(result.history.columns),
         "densities.parquet": list(density_rows(problem, result)[0]),
     }
+    computed, _ = all_tables(summary, result.history, series(config))
+    tables |= {f"{name}.parquet" if name == "hits" else f"{name}.csv": list(table) for name, table in computed.items()}
     for table, columns in tables.items():
         named = documented(table)
         assert len(named) == len(set(named)), f"{table}: a column is documented twice"

@@ -82,6 +82,10 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
             get_method(name).settings(settings)
         except ValueError as error:
             raise ValueError(f"methods.{name}: {error}") from None
+    for name in (name for pair in checked.get("statistics", {}).get("pairs", []) for name in pair):
+        if name not in checked["methods"]:
+            known = list(checked["methods"])
+            raise ValueError(f"statistics.pairs names {name!r}, not among the study's methods; {_closest(name, known)}")
     return checked
 
 

@@ -9,6 +9,7 @@ from gradevo.config import LIMITS, check_config, methods_of, morphology_file
 from gradevo.kept import forget, kept_folder
 from gradevo.methods import get_method
 from gradevo.provenance import source_files
+from gradevo.statistics.series import series
 from gradevo.workplace import FolderBusy, check_writable, claim, sweep
 
 # at once, and without Snakemake's own log, which could not be written either
@@ -48,6 +49,11 @@ def sources(method=None):
     """
     files = source_files(f"gradevo.methods.{method}" if method else None)
     return [path.relative_to(Path.cwd()).as_posix() for path in files]
+
+
+def statistics_sources():
+    """All files of the statistics: as inputs, so that a changed one makes the tables again."""
+    return sorted(map(str, Path("src/gradevo/statistics").glob("*.py")))
 
 
 def morphology(neuron):

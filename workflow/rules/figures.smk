@@ -75,7 +75,7 @@ rule figures:
 rule table:
     input:
         summary=rules.summary.output.summary,
-        statistics=rules.statistics.output,
+        statistics=rules.statistics.output.statistics,
         figures=rules.figures.input,
         source="src/gradevo/report.py",
     output:

@@ -22,12 +22,23 @@ rule summary:
 rule statistics:
     input:
         summary=rules.summary.output.summary,
-        source="src/gradevo/statistics.py",
+        histories=rules.summary.output.histories,
+        sources=statistics_sources(),
     output:
-        f"{RESULTS}/statistics.csv",
+        statistics=f"{RESULTS}/statistics.csv",
+        latex=f"{RESULTS}/statistics.tex",
+        hits=f"{RESULTS}/hits.parquet",
+        costs=f"{RESULTS}/costs.csv",
+        comparisons=f"{RESULTS}/comparisons.csv",
+        crossovers=f"{RESULTS}/crossovers.csv",
+        profiles=f"{RESULTS}/profiles.csv",
+        fixed_budget=f"{RESULTS}/fixed_budget.csv",
     log:
         f"{LOGS}/statistics.log",
     conda:
         "../../environment.yml"
+    params:
+        settings=config.get("statistics"),
+        series=series(config),
     script:
         "../scripts/compute_statistics.py"

@@ -1,4 +1,4 @@
-"""A row per problem and method."""
+"""All tables of the statistics, from the rows of all fits and their histories."""
 
 from gradevo.workplace import end_with_workflow
 
@@ -6,8 +6,17 @@ end_with_workflow()
 
 import pandas as pd
 
-from gradevo.result import write_aside
-from gradevo.statistics import cell_statistics
+from gradevo.files import write_aside
+from gradevo.statistics.settings import read_settings
+from gradevo.statistics.tables import all_tables
 
-statistics = cell_statistics(pd.read_parquet(snakemake.input.summary))
-write_aside(snakemake.output[0], lambda path: statistics.to_csv(path, index=False))
+tables, latex = all_tables(
+    pd.read_parquet(snakemake.input.summary),
+    pd.read_parquet(snakemake.input.histories),
+    snakemake.params.series,
+    read_settings(snakemake.params.settings),
+)
+write_aside(snakemake.output.hits, lambda path: tables.pop("hits").to_parquet(path, index=False))
+write_aside(snakemake.output.latex, lambda path: path.write_text(latex))
+for name, table in tables.items():
+    write_aside(snakemake.output[name], lambda path, table=table: table.to_csv(path, index=False, float_format="%.6g"))

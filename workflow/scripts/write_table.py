@@ -14,7 +14,7 @@ from gradevo.result import write_aside
 study = snakemake.config["study"]
 figures = [path for path in snakemake.input.figures if path.endswith(".png")]
 text = readable_table(
-    pd.read_csv(snakemake.input.statistics[0]),
+    pd.read_csv(snakemake.input.statistics),
     pd.read_parquet(snakemake.input.summary),
     snakemake.params.success,
     study,

@@ -28,8 +28,10 @@ def _method(
     defaults: dict[str, Any],
     space: dict[str, tuple[Any, ...]],
     presets: dict[str, dict[str, Any]] | None = None,
+    family: str | None = None,
 ) -> Method:
-    return Method(name, summary, gradient, view, defaults, space, f"gradevo.methods.{name}", presets or {})
+    family = family or ("gradient" if gradient else "evolution")
+    return Method(name, summary, gradient, view, defaults, space, f"gradevo.methods.{name}", presets or {}, family)
 
 
 # What random and Sobol search can be told: how much of the box they leave out.
@@ -75,6 +77,7 @@ METHODS: dict[str, Method] = {
             "cma_lbfgs",
             "CMA-ES (pycma), then L-BFGS-B (scipy) from its best point, restarted until the budget ends",
             gradient=True,
+            family="hybrid",
             view="unit",
             defaults={
                 "population": None, "sigma": 0.2, "share": 0.3, "patience": 20, "memory": 20, "tolerance": 1e-10,
@@ -102,6 +105,7 @@ METHODS: dict[str, Method] = {
             "lbfgs_fd",
             "L-BFGS-B (scipy) with gradients from finite differences: what exact gradients are worth",
             gradient=False,
+            family="other",
             view="log",
             defaults={
                 "starts": 4, "memory": 20, "tolerance": 1e-10, "restarts": None, "difference": "forward", "step": 1e-6,
@@ -189,6 +193,7 @@ METHODS: dict[str, Method] = {
             "random_search",
             "points drawn uniformly from the box",
             gradient=False,
+            family="other",
             view="unit",
             defaults={"batch": 64, "margin": 0.0},
             space={"margin": _MARGINS},
@@ -197,6 +202,7 @@ METHODS: dict[str, Method] = {
             "sobol",
             "a scrambled Sobol sequence over the box (scipy)",
             gradient=False,
+            family="other",
             view="unit",
             defaults={"batch": 64, "margin": 0.0},
             space={"margin": _MARGINS},

@@ -30,7 +30,8 @@ class Method:
 
     name; summary (one line); gradient (whether it asks for gradients); view (of transforms.VIEWS; the setting "view",
     where a method has one, overrides it); defaults (its settings and their default values); space (setting -> the values
-    that tuning chooses from); presets (named settings, besides "tuned"); module (imported when run).
+    that tuning chooses from); presets (named settings, besides "tuned"); module (imported when run); family ("gradient",
+    "evolution", "hybrid" or "other": what the statistics compare with what).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Method:
     space: Mapping[str, tuple[Any, ...]]
     module: str
     presets: Mapping[str, Mapping[str, Any]]
+    family: str
 
     def settings(self, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Defaults overridden by the preset (key "preset") and then by what is given.

@@ -1,0 +1,90 @@
+"""A row per problem and method: how often it succeeds, what it reaches, and at what cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gradevo.statistics import AXES, CELL, COST_COLUMNS
+from gradevo.statistics.bootstrap import interval, median_interval, medians, rate_interval, resample, resample_times
+from gradevo.statistics.expected import expected_cost
+from gradevo.statistics.settings import Settings
+
+REACHED = ("best_loss", "heldout_loss", "density_error_median_rel", "density_error_max_rel")
+"""What a fit reaches at its end."""
+
+
+def cell_statistics(summary: pd.DataFrame, settings: Settings | None = None) -> pd.DataFrame:
+    """A row per problem and method, in their order of appearance: statistics.csv.
+
+    summary: a row per fit, with problem, method, n_parameters, status, success_loss, success_density, REACHED, what was
+    spent (AXES) and what the loss target cost (the values of COST_COLUMNS). The columns are in docs/reading_the_tables.md.
+    """
+    settings = settings or Settings()
+    rows = []
+    for _, cell in summary.groupby(CELL, sort=False):
+        row: dict[str, Any] = {key: cell[key].iloc[0] for key in (*CELL, "n_parameters")}
+        drawn = resample(len(cell), settings.resamples, settings.seed)
+        row |= {"fits": len(cell), "errors": np.count_nonzero(cell["status"] == "error")}
+        for success in ("success_loss", "success_density"):
+            row[success] = np.count_nonzero(cell[success])
+        row["success_loss_only"] = np.count_nonzero(cell["success_loss"].to_numpy(bool) & ~cell["success_density"].to_numpy(bool))
+        for success in ("success_loss", "success_density"):
+            row[f"{success}_rate"] = row[success] / len(cell)
+            row[f"{success}_rate_low"], row[f"{success}_rate_high"] = rate_interval(row[success], len(cell))
+        for quantity in REACHED:
+            row |= _with_interval(f"median_{quantity}", median_interval(cell[quantity].to_numpy(float), drawn))
+        until = cell[list(COST_COLUMNS.values())].to_numpy(float)
+        reached = np.isfinite(until[:, 0])
+        spent = np.where(reached[:, None], until, cell[list(AXES)].to_numpy(float))
+        costs = _costs(spent, reached, settings)
+        for name in ("median", "expected"):
+            for i, axis in enumerate(AXES):
+                ends = tuple(costs[f"{name}{end}"][i] for end in ("", "_low", "_high"))
+                row |= _with_interval(f"{name}_{axis}_to_target", ends)
+        for i, axis in enumerate(AXES):
+            row[f"spent_{axis}"] = spent[:, i].sum()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def cost_table(hits: pd.DataFrame, settings: Settings | None = None) -> pd.DataFrame:
+    """A row per problem, method, target and axis: costs.csv. hits: as from ``hits.target_hits``."""
+    settings = settings or Settings()
+    rows = []
+    for key, cell in hits.groupby([*CELL, "target"], sort=False):
+        problem, method, target = key  # pyright: ignore[reportGeneralTypeIssues]
+        spent, reached = cell[list(AXES)].to_numpy(float), cell["reached"].to_numpy(bool)
+        successes = int(reached.sum())
+        low, high = rate_interval(successes, len(cell))
+        costs = _costs(spent, reached, settings)
+        for i, axis in enumerate(AXES):
+            row = {"problem": problem, "method": method, "n_parameters": cell["n_parameters"].iloc[0]}
+            row |= {"target": target, "axis": axis, "fits": len(cell), "reached": successes}
+            row |= {"success_rate": successes / len(cell), "success_rate_low": low, "success_rate_high": high}
+            row |= {name: values[i] for name, values in costs.items()}
+            row |= {"mean_success": _mean(spent[reached, i]), "mean_failure": _mean(spent[~reached, i])}
+            rows.append(row | {"spent": spent[:, i].sum()})
+    return pd.DataFrame(rows)
+
+
+def _costs(spent: np.ndarray, reached: np.ndarray, settings: Settings) -> dict[str, np.ndarray]:
+    """Expected and median cost with intervals, each [axes], of spent [n, axes]; what missed the target has infinite cost."""
+    censored = np.where(reached[:, None], spent, np.inf)
+    bootstrap = len(spent), settings.resamples, settings.seed
+    low, high = interval(expected_cost(spent, reached, resample_times(*bootstrap)))
+    median_low, median_high = interval(medians(censored, resample(*bootstrap)))
+    return {
+        "expected": expected_cost(spent, reached), "expected_low": low, "expected_high": high,
+        "median": np.median(censored, axis=0), "median_low": median_low, "median_high": median_high,
+    }  # fmt: skip
+
+
+def _with_interval(name: str, values: tuple[float, ...]) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")
