@@ -15,7 +15,7 @@ import pytest
 from gradevo import apart, study
 from gradevo.apart import fit_apart
 from gradevo.kept import KILLED
-from gradevo.methods import METHODS
+from gradevo.methods import OWN
 from gradevo.problem import Problem
 from gradevo.result import Status
 from tests.fitting import toy_config, toy_problem
@@ -140,7 +140,7 @@ def test_a_child_dies_with_its_parent():
     assert psutil.wait_procs([child], timeout=5)[1] == []
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OWN)
 def test_one_thread_or_two_are_the_same(problem, monkeypatch, method):
     results = []
     for threads in ("1", "2"):

@@ -139,3 +139,39 @@ def test_bad_input():
         meter.loss(problem, np.zeros(4))
     with pytest.raises(ValueError, match="counts 2 simulations"):
         Meter(10, 1, 2).loss(problem, points(1))
+
+
+def test_what_another_simulator_judges_counts_alike():
+    problem, meter = make(budget=32)
+    truth = problem.coordinates.from_density(problem.truth)
+    thetas = np.stack([points(1)[0], truth, truth + 0.01])
+
+    def judge(given):
+        meter.add_cpu(5.0)
+        # it fails at the truth, and holds the last to be best
+        return np.array([2.0, np.inf, 1.0])[: len(given)], given
+
+    answer = meter.elsewhere(problem, thetas, judge)
+    np.testing.assert_array_equal(answer, thetas)
+    assert (meter.simulations, meter.gradients) == (9, 0)
+    assert meter.best_loss == problem.loss(thetas[2:])[0]
+    np.testing.assert_array_equal(meter.best_densities, problem.densities(thetas[2]))
+    assert meter.cpu_s >= 5.0 > meter.wall_s
+    # its judgement decides, also where the loss is higher
+    meter.elsewhere(problem, points(1), lambda given: (np.array([0.5]), None), gradient=True)
+    assert meter.gradients == 3
+    assert meter.best_loss == problem.loss(points(1))[0] > meter.rows[0]["best_loss"]
+    meter.elsewhere(problem, thetas, lambda given: (np.full(3, 0.7), None))
+    assert len(meter.improvements) == 2
+    with pytest.raises(BudgetExhausted):
+        meter.elsewhere(problem, thetas, judge)
+    assert meter.simulations + 2.5 * meter.gradients == 9 + 7.5 + 9 + 6
+
+
+def test_getting_a_simulator_ready_counts_as_compilation():
+    _, meter = make()
+    with meter.preparing():
+        time.sleep(0.1)
+    assert meter.compile_s >= 0.1 > meter.wall_s
+    meter.start()
+    assert meter.compile_s < 0.1

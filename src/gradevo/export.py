@@ -55,10 +55,10 @@ def write_neuron_script(
         "name": neuron.name,
         "source": channels.source,
         "initial_voltage_mV": channels.initial_voltage_mV,
-        "sections": _sections(m, axial_resistivity),
+        "sections": cable_sections(m, axial_resistivity),
         "capacitance_uF_cm2": cm.tolist(),
         "densities_S_cm2": dict(zip(names, np.asarray(densities, dtype=float).tolist(), strict=True)),
-        "protocol": None if protocol is None else _protocol(neuron, protocol),
+        "protocol": None if protocol is None else protocol_data(neuron, protocol),
     }
     texts = {
         path: (Path(__file__).parent / "neuron_script.py").read_text(),
@@ -71,7 +71,9 @@ def write_neuron_script(
     return list(texts)
 
 
-def _sections(m: Morphology, axial_resistivity: float | None) -> list[dict[str, Any]]:
+def cable_sections(m: Morphology, axial_resistivity: float | None = None) -> list[dict[str, Any]]:
+    """NEURON's sections, parents first; their segments in this order are the compartments. Raises ValueError for couplings with
+    a cycle, and for an axial resistivity (ohm cm; None for the morphology's) where coupling was given directly."""
     if not m.cables:
         if axial_resistivity is not None:
             raise ValueError("the neuron's coupling was given directly; it has no axial resistivity to set")
@@ -118,7 +120,7 @@ def _coupled_compartments(m: Morphology) -> list[dict[str, Any]]:
     return sections
 
 
-def _protocol(neuron: Neuron, protocol: Protocol) -> dict[str, Any]:
+def protocol_data(neuron: Neuron, protocol: Protocol) -> dict[str, Any]:
     """Times from 0. Currents that switch between steps become their exact mean over each step."""
     protocol.validate(neuron)
     if protocol.n_steps == 0:

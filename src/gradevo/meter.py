@@ -4,6 +4,7 @@ A method calls `meter.loss`, `meter.objectives`, `meter.loss_and_gradient` or `m
 problem's own. A simulation is one candidate under one stimulus. A gradient is the same with its gradient; it weighs
 `gradient_weight` simulations, its forward pass included, and is not counted as a simulation besides. A tangent is the
 derivative of one simulation along one parameter; it weighs `tangent_weight` simulations, besides the simulation itself.
+A method that brings its own simulator asks `meter.elsewhere`: its simulations and gradients count alike.
 """
 
 from __future__ import annotations
@@ -104,6 +105,7 @@ class Meter:
         self._on_event = on_event
         self._compile_clock = compile_clock or (lambda: 0.0)
         self._stopped: tuple[float, float, float] | None = None
+        self._best_score = np.inf
         self.start()
 
     # -- what was spent
@@ -129,12 +131,12 @@ class Meter:
 
     @property
     def cpu_s(self) -> float:
-        """Processor seconds of this process since the start, likewise."""
+        """Processor seconds of this process since the start, likewise, and those of others that a method reported."""
         return self._clocks()[1]
 
     @property
     def compile_s(self) -> float:
-        """Seconds spent compiling or loading kernels since the start."""
+        """Seconds spent compiling or loading kernels, or getting another simulator ready, since the start."""
         return self._clocks()[2]
 
     # -- the clock
@@ -143,6 +145,8 @@ class Meter:
         """Set the clocks to zero."""
         self._started = (time.perf_counter(), time.process_time(), self._compile_clock())
         self._off = [0.0, 0.0, 0.0]
+        self._prepared_s = 0.0
+        self._others_cpu_s = 0.0
         self._stopped = None
 
     def stop(self) -> None:
@@ -160,13 +164,28 @@ class Meter:
             for i in range(3):
                 self._off[i] += after[i] - before[i]
 
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """What runs inside gets another simulator ready: it counts as compilation."""
+        begin = time.perf_counter()
+        try:
+            with self.off_the_clock():
+                yield
+        finally:
+            self._prepared_s += time.perf_counter() - begin
+
+    def add_cpu(self, seconds: float) -> None:
+        """Processor time of other processes that worked for the method."""
+        self._others_cpu_s += seconds
+
     def _clocks(self) -> tuple[float, float, float]:
         if self._stopped is not None:
             return self._stopped
         now = (time.perf_counter(), time.process_time(), self._compile_clock())
         wall, cpu, compiling = (now[i] - self._started[i] - self._off[i] for i in range(3))
         # Compilation runs on one core, so it took as much processor time as wall time.
-        return max(0.0, wall - compiling), max(0.0, cpu - compiling), compiling
+        cpu_s = max(0.0, cpu - compiling) + self._others_cpu_s
+        return max(0.0, wall - compiling), cpu_s, compiling + self._prepared_s
 
     # -- what another process needs to know
 
@@ -221,6 +240,33 @@ class Meter:
         self._record(problem, thetas, np.array([products.loss]), cut=False, gradient=False, tangents=tangents)
         return products
 
+    def elsewhere(
+        self,
+        problem: Problem,
+        thetas: np.ndarray,
+        judge: Callable[[np.ndarray], tuple[np.ndarray, Any]],
+        gradient: bool = False,
+    ) -> Any:
+        """Candidates [K, P] that another simulator judges, counted as one's own.
+
+        judge : those that the budget pays for [k, P] -> the scores [k] by which the method tells which is best (the lower,
+            the better; inf where it failed), and an answer, which is returned
+        gradient : whether it takes gradients
+
+        The best so far is what the method itself holds to be best. Its loss is gradevo's own, simulated off the clock, so that
+        tables can be compared: it may rise where the two judge differently. Raises RunEnded.
+        """
+        thetas, cut = self._admit(problem, thetas, gradient)
+        scores, answer = judge(thetas)
+        scores = np.where(np.isfinite(scores), scores, np.inf)
+        losses = np.full(len(thetas), np.inf)
+        if np.isfinite(scores).any():
+            winner = int(np.argmin(scores))
+            with self.off_the_clock():
+                losses[winner] = problem.loss(thetas[winner][None])[0]
+        self._record(problem, thetas, losses, cut, gradient, scores=scores)
+        return answer
+
     def _admit(self, problem: Problem, thetas: np.ndarray, gradient: bool, tangents: int = 0) -> tuple[np.ndarray, bool]:
         """The part of the batch that the budget pays for, and whether any was cut off."""
         thetas = np.asarray(thetas, dtype=float)
@@ -239,7 +285,14 @@ class Meter:
         return thetas[:affordable], affordable < len(thetas)
 
     def _record(
-        self, problem: Problem, thetas: np.ndarray, losses: np.ndarray, cut: bool, gradient: bool, tangents: int = 0
+        self,
+        problem: Problem,
+        thetas: np.ndarray,
+        losses: np.ndarray,
+        cut: bool,
+        gradient: bool,
+        tangents: int = 0,
+        scores: np.ndarray | None = None,
     ) -> None:
         count = len(thetas) * self.n_simulations
         if gradient:
@@ -251,10 +304,13 @@ class Meter:
         self.latest_densities = problem.densities(thetas)
         batch_best = np.inf
         if len(thetas) > 0:
-            finite = np.where(np.isfinite(losses), losses, np.inf)
-            winner = int(np.argmin(finite))
-            batch_best = float(finite[winner])
-            if batch_best < self.best_loss:
+            # the loss itself ranks candidates, unless the method judges them by something else
+            order = np.where(np.isfinite(losses), losses if scores is None else scores, np.inf)
+            winner = int(np.argmin(order))
+            if np.isfinite(order[winner]):
+                batch_best = float(losses[winner])
+            if order[winner] < self._best_score:
+                self._best_score = float(order[winner])
                 self.best_loss = batch_best
                 densities = self.latest_densities[winner].copy()
                 self.best_densities = densities

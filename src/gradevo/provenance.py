@@ -21,7 +21,10 @@ _SIMULATION_SOURCES = (
     "problem.py", "meter.py", "fit.py",
 )  # fmt: skip
 
-_LIBRARIES = ("gradevo", "torch", "numpy", "scipy", "numba", "sympy", "deap", "cma", "bluepyopt")
+# What else a method may rest on that brings its own simulator.
+_BUILDING_SOURCES = {"gradevo.export": "export.py", "gradevo.nmodl": "nmodl"}
+
+_LIBRARIES = ("gradevo", "torch", "numpy", "scipy", "numba", "sympy", "deap", "cma", "bluepyopt", "efel", "neuron")
 
 
 def source_files(method_module: str | None = None) -> list[Path]:
@@ -37,7 +40,8 @@ def source_files(method_module: str | None = None) -> list[Path]:
 
 
 def _method_files(name: str) -> set[Path]:
-    """methods/<name>.py and, in turn, the files of that folder that it imports (Method and Outcome aside)."""
+    """methods/<name>.py and, in turn, the files of that folder that it imports (Method and Outcome aside), and what builds a
+    neuron for another simulator where it is used."""
     found: set[Path] = set()
     waiting = [name]
     while waiting:
@@ -50,6 +54,9 @@ def _method_files(name: str) -> set[Path]:
                 waiting += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gradevo.methods."):
                 waiting.append(str(node.module).rpartition(".")[2])
+            elif isinstance(node, ast.ImportFrom) and node.module in _BUILDING_SOURCES:
+                built = _PACKAGE / _BUILDING_SOURCES[node.module]
+                found.update(built.rglob("*.py") if built.is_dir() else [built])
     return found - {_PACKAGE / "methods/method.py"}
 
 

@@ -222,7 +222,9 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     worst = totals["density_error_max_rel"]
     row["success_loss"] = bool(result.best_loss <= target)
     row["success_density"] = bool(worst <= config["success"]["density_rel"])
-    reached = result.history.loc[result.history["best_loss"] <= target]
+    # from where it stays there: a competitor's best may rise (`Meter.elsewhere`)
+    missed = result.history["best_loss"].to_numpy() > target
+    reached = result.history.loc[~np.logical_or.accumulate(missed[::-1])[::-1]]
     for axis, column in COST_COLUMNS.items():
         row[column] = float(reached[axis].iloc[0]) if len(reached) else float("nan")
     row["loss_target"] = target

@@ -46,10 +46,13 @@ LOOKS = {
     "differential_evolution": Look("differential evolution", "#AA4499", "d", "--"),
     "genetic": Look("genetic", "#E69F00", "D", "--"),
     "ibea": Look("IBEA", "#CC79A7", "v", "--"),
+    "bluepyopt_neuron_mse": Look("BluePyOpt on NEURON, voltage", "#661100", "8", "--"),
+    "bluepyopt_neuron_efel": Look("BluePyOpt on NEURON, eFEL", "#999933", "H", "--"),
+    "jaxley_adam": Look("Jaxley, Adam", "#117733", "$\\spadesuit$", "-"),
     "random_search": Look("random", "#777777", "X", ":"),
     "sobol": Look("Sobol", "#AAAAAA", "P", ":"),
 }
-_SPARE = (("#117733", "8"), ("#999933", "H"), ("#F0E442", "."))
+_SPARE = (("#44AA99", "$\\clubsuit$"), ("#88CCEE", "$\\diamondsuit$"), ("#F0E442", "."))
 
 
 class ChannelLook(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 
 from gradevo.methods.method import Method, Outcome, known
 
-__all__ = ["METHODS", "Method", "Outcome", "get_method"]
+__all__ = ["METHODS", "OWN", "Method", "Outcome", "get_method"]
 
 
 def get_method(name: str) -> Method:
@@ -29,13 +29,20 @@ def _method(
     space: dict[str, tuple[Any, ...]],
     presets: dict[str, dict[str, Any]] | None = None,
     family: str | None = None,
+    simulator: str = "gradevo",
 ) -> Method:
     family = family or ("gradient" if gradient else "evolution")
-    return Method(name, summary, gradient, view, defaults, space, f"gradevo.methods.{name}", presets or {}, family)
+    return Method(name, summary, gradient, view, defaults, space, f"gradevo.methods.{name}", presets or {}, family, simulator)
 
 
 # What random and Sobol search can be told: how much of the box they leave out.
 _MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35)
+
+# BluePyOpt's own defaults but for the population, which is that of `ibea`.
+_ON_NEURON = {
+    "algorithm": "ibea", "population": 32, "eta": 10.0, "crossover_probability": 1.0, "mutation_probability": 1.0,
+    "sigma": 0.4, "secondorder": None, "view": "unit",
+}  # fmt: skip
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -207,5 +214,35 @@ METHODS: dict[str, Method] = {
             defaults={"batch": 64, "margin": 0.0},
             space={"margin": _MARGINS},
         ),
+        # -- complete competitors, with simulators of their own (docs/competitors.md)
+        _method(
+            "bluepyopt_neuron_mse",
+            "BluePyOpt on NEURON in processes of its own, on squared errors of the voltage; for neurons that are trees",
+            gradient=False,
+            view="unit",
+            defaults=_ON_NEURON,
+            space={},
+            family="other",
+            simulator="NEURON",
+        ),
+        _method(
+            "bluepyopt_neuron_efel",
+            "BluePyOpt on NEURON in processes of its own, on eFEL features of the target; for neurons that are trees",
+            gradient=False,
+            view="unit",
+            defaults={
+                "features": [
+                    "Spikecount", "time_to_first_spike", "AP_amplitude", "AP_begin_voltage", "AP_duration_half_width",
+                    "min_AHP_values", "maximum_voltage", "minimum_voltage", "steady_state_voltage_stimend",
+                ],
+                "sites": 3, "std_share": 0.05, **_ON_NEURON,
+            },
+            space={},
+            family="other",
+            simulator="NEURON",
+        ),
     )
 }  # fmt: skip
+
+OWN = tuple(name for name, method in METHODS.items() if method.simulator == "gradevo")
+"""The methods that search with gradevo's simulator, and differ in nothing else."""

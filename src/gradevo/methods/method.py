@@ -30,8 +30,9 @@ class Method:
 
     name; summary (one line); gradient (whether it asks for gradients); view (of transforms.VIEWS; the setting "view",
     where a method has one, overrides it); defaults (its settings and their default values); space (setting -> the values
-    that tuning chooses from); presets (named settings, besides "tuned"); module (imported when run); family ("gradient",
-    "evolution", "hybrid" or "other": what the statistics compare with what).
+    that tuning chooses from; empty for those that run as their users run them); presets (named settings, besides "tuned");
+    module (imported when run); family ("gradient", "evolution", "hybrid" or "other": what the statistics compare with what);
+    simulator (whose: "gradevo" where the method asks the meter for losses).
     """
 
     name: str
@@ -43,6 +44,7 @@ class Method:
     module: str
     presets: Mapping[str, Mapping[str, Any]]
     family: str
+    simulator: str = "gradevo"
 
     def settings(self, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Defaults overridden by the preset (key "preset") and then by what is given.
