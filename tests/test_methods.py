@@ -338,3 +338,19 @@ def test_the_registry_is_complete():
         assert isinstance(method, Method)
         assert method.name == name
         assert method.run.__module__ == method.module
+
+
+def test_adam_takes_the_steps_of_torchs_optimiser():
+    torch = pytest.importorskip("torch")
+    problem = Quadratic(view="log")
+    settings = METHODS["adam"].settings({"starts": 2, "learning_rate": 0.1, "steps": 30, "schedule": "constant"})
+    meter = Meter(1e6, 2.5, problem.n_simulations)
+    METHODS["adam"].run(problem, meter, np.random.default_rng(0), **settings)
+    variables = torch.tensor(problem.sample_initial(np.random.default_rng(0), 2), requires_grad=True)
+    optimiser = torch.optim.Adam([variables], lr=0.1)
+    for row in meter.rows:
+        losses, gradients = problem.loss_and_gradient(variables.detach().numpy())
+        assert row["loss"] == losses.min()
+        variables.grad = torch.from_numpy(gradients)
+        optimiser.step()
+    assert len(meter.rows) == 30

@@ -10,10 +10,18 @@ import gradevo
 
 
 def loaded(code: str) -> set[str]:
-    """Top-level packages in a new process after running the code."""
-    script = f"{code}\nimport sys\nprint('loaded:', *{{name.partition('.')[0] for name in sys.modules}})"
+    """The modules that a new process has loaded after running the code."""
+    script = f"{code}\nimport sys\nprint('loaded:', *sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     return set(run.stdout.rpartition("loaded:")[2].split())
+
+
+FIRST_FIT = """
+from tests.fitting import toy_config
+from gradevo.fit_job import _warm_up
+from gradevo.study import make_problem
+assert _warm_up(toy_config(), make_problem(toy_config(), "toy"), "{}") > 0
+"""
 
 
 def test_the_package_loads_nothing():
@@ -35,10 +43,10 @@ def test_a_fit_job_loads_only_what_every_fit_needs():
 @pytest.mark.parametrize("method", ["lbfgs", "levenberg_marquardt", "cma_es"])
 def test_a_fit_without_torch_evaluates_before_tables_and_torch_are_loaded(method):
     """The job's first fit is the one that is thrown away; tables are made when the first real one has ended."""
-    code = (
-        "from tests.fitting import toy_config\n"
-        "from gradevo.fit_job import _warm_up\n"
-        "from gradevo.study import make_problem\n"
-        f"assert _warm_up(toy_config(), make_problem(toy_config(), 'toy'), {method!r}) > 0"
-    )
-    assert not loaded(code) & {"torch", "pandas", "pyarrow", "jsonschema", "matplotlib"}
+    assert not loaded(FIRST_FIT.format(method)) & {"torch", "pandas", "pyarrow", "jsonschema", "matplotlib"}
+
+
+def test_adam_does_without_torchs_compiler():
+    modules = loaded(FIRST_FIT.format("adam"))
+    assert "torch" in modules
+    assert not modules & {"torch._dynamo", "torch._inductor", "pandas"}

@@ -223,12 +223,11 @@ def combine(name: str, membrane: ChannelSet, *others: ChannelSet) -> ChannelSet:
 
 def evaluate(expression: sp.Expr, voltage_mV: float) -> sp.Expr:
     """A declared expression at one voltage, in high precision (for initial values and documentation)."""
-    x = sp.Dummy("x")
-    linoid_form = sp.Lambda(x, sp.Piecewise((1, sp.Eq(x, 0)), (x / (1 - sp.exp(-x)), True)))
     written_out = (
-        expression.replace(linoid, linoid_form)
-        .replace(softplus, lambda a: sp.log(1 + sp.exp(a)))
+        expression.replace(softplus, lambda a: sp.log(1 + sp.exp(a)))
         .replace(sigmoid, lambda a: 1 / (1 + sp.exp(-a)))
         .replace(at_least, sp.Max)
+        .subs(V, sp.Float(voltage_mV, 30))
+        .replace(linoid, lambda a: sp.Integer(1) if a == 0 else a / (1 - sp.exp(-a)))  # of a number: cases of V take long
     )
-    return sp.N(written_out.subs(V, sp.Float(voltage_mV, 30)), 17)
+    return sp.N(written_out, 17)

@@ -10,14 +10,15 @@ import math
 
 import numpy as np
 import torch
+from torch.optim.adam import adam as adam_step
 
 from gradevo.meter import Meter
 from gradevo.methods import Outcome
 from gradevo.problem import Problem
 from gradevo.result import Status
 
-# The first torch optimiser of a process imports torch's compiler, which takes seconds: here, off a fit's clock.
-torch.optim.Adam([torch.zeros(1)])
+# torch.optim.Adam's own, and its defaults. The class itself would load torch's compiler, which takes a second.
+_CONSTANTS = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "maximize": False}
 
 
 def run(
@@ -53,21 +54,18 @@ def run(
             f"{starts=}, {steps=}, {learning_rate=}, {scale=}, {final_rate=}"
         )
     total = steps if steps is not None else max(1, meter.affordable(gradient=True) // starts)
-    variables = torch.tensor(problem.sample_initial(rng, starts) / scale, requires_grad=True)
-    optimiser = torch.optim.Adam([variables], lr=learning_rate)
+    variables = torch.from_numpy(problem.sample_initial(rng, starts) / scale)
+    means, squares = torch.zeros_like(variables), torch.zeros_like(variables)
+    taken = torch.tensor(0.0)
     for step in itertools.count() if steps is None else range(steps):
         rate = 1.0
         if schedule == "cosine":
             rate = final_rate + (1 - final_rate) * (1 + math.cos(math.pi * min(1.0, step / total))) / 2
-        optimiser.param_groups[0]["lr"] = learning_rate * rate
-        losses, gradients = meter.loss_and_gradient(problem, variables.detach().numpy() * scale)
-        variables.grad = torch.from_numpy(gradients * scale)
-        optimiser.step()
+        losses, gradients = meter.loss_and_gradient(problem, variables.numpy() * scale)
+        slopes = torch.from_numpy(gradients * scale)
+        adam_step([variables], [slopes], [means], [squares], [], [taken], lr=learning_rate * rate, **_CONSTANTS)
         lost = np.flatnonzero(~np.isfinite(losses))
         if len(lost):
-            fresh = torch.from_numpy(problem.sample_random(rng, len(lost)) / scale)
-            with torch.no_grad():
-                variables[lost] = fresh
-            for moment in ("exp_avg", "exp_avg_sq"):
-                optimiser.state[variables][moment][lost] = 0.0
+            variables[lost] = torch.from_numpy(problem.sample_random(rng, len(lost)) / scale)
+            means[lost] = squares[lost] = 0.0
     return Outcome(Status.stagnated, f"all {steps} steps taken")
