@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import Phase, settings
 
 from gradevo.channels import channel_set
 from gradevo.morphology import balanced_tree, chain, from_adjacency, random_tree
@@ -12,6 +13,14 @@ from gradevo.stimulus import Stimulus, random_steps
 
 # the reference's small tensors gain nothing from more threads, and would fight over the cores
 torch.set_num_threads(1)
+
+# The same examples every time, and none made simpler, which would take minutes where one fails.
+# To search further: pytest --hypothesis-profile=explore tests/kernels
+settings.register_profile(
+    "same", derandomize=True, deadline=None, print_blob=True, max_examples=30, phases=[Phase.explicit, Phase.generate]
+)
+settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2000)
+settings.load_profile("same")
 
 
 def cycle_and_island() -> np.ndarray:

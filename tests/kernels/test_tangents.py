@@ -1,7 +1,6 @@
-"""Tangents against differences and against the adjoint; streamed in segments against all at once."""
+"""Tangents against differences (against the adjoint: test_properties.py); streamed in segments against all at once."""
 
 import numpy as np
-import pytest
 
 from gradevo.kernels import cpu, tangents
 from gradevo.neuron import Neuron
@@ -15,24 +14,6 @@ def linearised(neuron: Neuron, densities: np.ndarray, plan: cpu.Plan, **how) -> 
     """[stimuli, samples, recorded, parameters] for the densities of Na and K in every compartment."""
     parameters = make_parameters(neuron, ("Na", "K"))
     return tangents.jacobian(plan, densities, directions(parameters, plan, parameters.defaults), **how)
-
-
-@pytest.mark.parametrize("morphology", ["random", "graph"])
-def test_tangents_and_adjoint_are_transposes(morphology, channels_name):
-    """The dot-product test: w . (J v) = (J^T w) . v, to 1e-10 of |Jv| |w|."""
-    neuron = make_neuron(morphology, channels_name)
-    plan = cpu.make_plan(neuron, spiking_protocol(neuron))
-    densities = perturbed(neuron, 1)
-    voltages, _, run = cpu.forward(plan, densities, keep=True)
-    free = neuron.channels.free_indices
-    parameters = make_parameters(neuron, neuron.channels.free)
-    jacobian = tangents.jacobian(plan, densities[0], directions(parameters, plan, parameters.defaults))
-    rng = np.random.default_rng(3)
-    for _ in range(3):
-        w, v = rng.standard_normal(voltages.shape), rng.standard_normal(parameters.n_parameters)
-        along = jacobian @ v
-        backwards = cpu.adjoint(run, w)[0][0, list(free)].reshape(-1)
-        assert abs((w[0] * along).sum() - backwards @ v) < 1e-10 * np.linalg.norm(along) * np.linalg.norm(w)
 
 
 def test_tangents_are_differences():
