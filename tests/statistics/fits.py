@@ -1,28 +1,28 @@
 """Tables of fits made by hand."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from gradevo.statistics import AXES, COST_COLUMNS
 from gradevo.statistics.cells import REACHED
 
 
-def summary(costs: Sequence[float], spent: Sequence[float], *, method: str = "lbfgs", problem: str = "p") -> pd.DataFrame:
+def summary(costs: ArrayLike, spent: ArrayLike, *, method: str = "lbfgs", problem: str = "p") -> pd.DataFrame:
     """A row per fit, with the same numbers on every axis; a cost of NaN is a target that was missed."""
-    reached = np.isfinite(costs)
-    table = pd.DataFrame({"problem": problem, "method": method, "seed": range(len(costs)), "n_parameters": 12})
+    cost = np.asarray(costs, float)
+    reached = np.isfinite(cost)
+    table = pd.DataFrame({"problem": problem, "method": method, "seed": range(len(cost)), "n_parameters": 12})
     table = table.assign(status="budget", success_loss=reached, success_density=False, loss_target=1.0)
     for quantity in REACHED:
         table[quantity] = np.where(reached, 0.5, 2.0)
     for axis in AXES:
-        table[axis], table[COST_COLUMNS[axis]] = np.asarray(spent, float), np.asarray(costs, float)
+        table[axis], table[COST_COLUMNS[axis]] = np.asarray(spent, float), cost
     return table
 
 
 def hits(
-    costs: Sequence[float], spent: Sequence[float] | None = None, *, method: str, problem: str = "p", n_parameters: int = 12,
+    costs: ArrayLike, spent: ArrayLike | None = None, *, method: str, problem: str = "p", n_parameters: int = 12,
     target: str = "loss",
 ) -> pd.DataFrame:  # fmt: skip
     """A row per fit as from ``target_hits``; a cost of NaN is a target that was missed after what was spent (100)."""

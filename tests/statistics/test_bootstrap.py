@@ -44,7 +44,7 @@ def test_infinite_ends_stay_infinite_and_finite_ones_finite():
     assert (low, high) == (1.0, np.inf)
     middle, low, high = median_interval(np.array([1.0, 2.0, 3.0, np.nan]), resample(4, 2000, 0))
     assert (middle, low, high) == (2.5, 1.0, np.inf)
-    assert np.isnan(median_interval(np.array([np.nan, np.nan]), resample(2, 100, 0))).all()
+    assert np.isnan(median_interval(np.array([[np.nan, 1], [np.nan, 1]]), resample(2, 100, 0))[:, 0]).all()
 
 
 def test_all_succeeding_is_no_certainty():

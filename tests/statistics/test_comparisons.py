@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from gradevo.config import check_config, load_config
 from gradevo.statistics.comparisons import CHEAPER, DEARER, SAME, compare_methods, ratio_interval
 from gradevo.statistics.paired import holm, signed_rank
-from gradevo.statistics.settings import Settings
+from gradevo.statistics.settings import Settings, read_settings
+from tests.pages import ROOT
 from tests.statistics.fits import hits
 
 INF = np.inf
@@ -111,3 +113,18 @@ def test_pairs_are_of_seeds():
 
 def test_a_ratio_that_cannot_be_told_may_be_anything():
     assert ratio_interval(np.array([0.5] * 90 + [np.nan] * 10)) == (0.0, np.inf)
+
+
+def test_planned_pairs_name_methods_of_the_study():
+    """With the closest name, as all mistakes in a config."""
+    config = load_config(ROOT / "config/ci.yaml")
+    check_config(config | {"statistics": {"pairs": [["adam", "cma_es"]]}})
+    with pytest.raises(ValueError, match=r"statistics.pairs names 'cma_ess'.*did you mean 'cma_es'"):
+        check_config(config | {"statistics": {"pairs": [["adam", "cma_ess"]]}})
+    with pytest.raises(ValueError, match="unknown key 'resample'"):
+        check_config(config | {"statistics": {"resample": 100}})
+    settings = read_settings({"pairs": [["adam", "cma_es"]], "loss_factors": [1, 5], "density_max_rel": [0.1]})
+    assert settings.compared(["cma_es", "adam", "ibea"]) == [("adam", "cma_es")]
+    names = ["loss", "loss x 5", "median density error 1 %", "max density error 10 %"]
+    assert [target.name for target in settings.targets] == names
+    assert read_settings(None).compared(["adam", "ibea", "cma_lbfgs", "random_search"]) == [("adam", "ibea")]

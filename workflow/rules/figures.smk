@@ -76,6 +76,7 @@ rule table:
     input:
         summary=rules.summary.output.summary,
         statistics=rules.statistics.output.statistics,
+        findings=rules.findings.output,
         figures=rules.figures.input,
         source="src/gradevo/report.py",
     output:

@@ -42,3 +42,21 @@ rule statistics:
         series=series(config),
     script:
         "../scripts/compute_statistics.py"
+
+
+rule findings:
+    input:
+        statistics=rules.statistics.output.statistics,
+        costs=rules.statistics.output.costs,
+        comparisons=rules.statistics.output.comparisons,
+        crossovers=rules.statistics.output.crossovers,
+        fixed_budget=rules.statistics.output.fixed_budget,
+        sources=["src/gradevo/findings.py", "src/gradevo/wording.py"],
+    output:
+        f"{RESULTS}/FINDINGS.md",
+    log:
+        f"{LOGS}/findings.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/write_findings.py"

@@ -20,6 +20,7 @@ text = readable_table(
     study,
     [
         f"Tables:  {os.path.dirname(snakemake.input.summary)}/summary.csv, a row per fit",
+        f"In sentences:  {snakemake.input.findings}",
         "Figures (and as PDF beside them):",
     ]
     + [f"  {path}" for path in figures],

@@ -44,12 +44,13 @@ def medians(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return np.median(np.where(np.isnan(values), np.inf, values)[drawn], axis=1)
 
 
-def median_interval(values: np.ndarray, drawn: np.ndarray) -> tuple[float, float, float]:
-    """Median of values [n] and its interval, what is missing counting as infinite; NaN if all of it is missing."""
-    if np.isnan(values).all():
-        return float("nan"), float("nan"), float("nan")
-    low, high = interval(medians(values, drawn))
-    return float(np.median(np.where(np.isnan(values), np.inf, values))), float(low), float(high)
+def median_interval(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Medians of values [n, ...] and the ends of their intervals [3, ...].
+
+    What is missing counts as infinite; NaN where all of it is missing.
+    """
+    middle = np.median(np.where(np.isnan(values), np.inf, values), axis=0)
+    return np.where(np.isnan(values).all(axis=0), np.nan, np.stack([middle, *interval(medians(values, drawn))]))
 
 
 def rate_interval(successes: int, trials: int) -> tuple[float, float]:

@@ -29,13 +29,12 @@ def fixed_budget(summary: pd.DataFrame, histories: pd.DataFrame, settings: Setti
         for (problem, method), cell in summary.groupby(CELL, sort=False):  # pyright: ignore[reportGeneralTypeIssues]
             parts = [by_fit.get((problem, method, seed)) for seed in cell["seed"]]
             values = np.stack([_at(part, axis, grid) for part in parts])
-            drawn = resample(len(cell), settings.resamples, settings.seed)
+            ends = median_interval(values, resample(len(cell), settings.resamples, settings.seed))
             for i, cost in enumerate(grid):
                 row = {"problem": problem, "method": method, "n_parameters": cell["n_parameters"].iloc[0]}
                 row |= {"axis": axis, "cost": cost, "fits": len(cell)}
                 for j, quantity in enumerate(REACHED):
-                    ends = median_interval(values[:, i, j], drawn)
-                    row |= dict(zip((quantity, f"{quantity}_low", f"{quantity}_high"), ends, strict=True))
+                    row |= dict(zip((quantity, f"{quantity}_low", f"{quantity}_high"), ends[:, i, j], strict=True))
                 rows.append(row)
     order = {key: i for i, key in enumerate(dict.fromkeys(zip(summary["problem"], summary["method"], strict=True)))}
     rows.sort(key=lambda row: order[row["problem"], row["method"]])

@@ -34,8 +34,9 @@ def cell_statistics(summary: pd.DataFrame, settings: Settings | None = None) -> 
         for success in ("success_loss", "success_density"):
             row[f"{success}_rate"] = row[success] / len(cell)
             row[f"{success}_rate_low"], row[f"{success}_rate_high"] = rate_interval(row[success], len(cell))
-        for quantity in REACHED:
-            row |= _with_interval(f"median_{quantity}", median_interval(cell[quantity].to_numpy(float), drawn))
+        ends = median_interval(cell[list(REACHED)].to_numpy(float), drawn)
+        for i, quantity in enumerate(REACHED):
+            row |= _with_interval(f"median_{quantity}", tuple(ends[:, i]))
         until = cell[list(COST_COLUMNS.values())].to_numpy(float)
         reached = np.isfinite(until[:, 0])
         spent = np.where(reached[:, None], until, cell[list(AXES)].to_numpy(float))

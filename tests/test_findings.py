@@ -1,0 +1,125 @@
+"""The findings say what the tables say, and nothing else."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradevo.findings import findings
+from gradevo.statistics.latex import escape, latex_table
+from gradevo.statistics.settings import Settings
+from gradevo.statistics.tables import all_tables
+from gradevo.wording import between, listed, number
+from tests.statistics.fits import summary
+
+SIZES = (2, 12, 48)
+SEEDS = 10
+
+# Expected costs at 2, 12 and 48 parameters: evolution is cheaper at 2, L-BFGS from sqrt(2 x 12) on.
+MEANS = {"lbfgs": (20.0, 20.0, 20.0), "cma_es": (10.0, 40.0, np.nan)}
+
+
+def fits() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A study of ten neurons at three sizes, as its two tables."""
+    spread = np.linspace(0.9, 1.1, SEEDS)
+    parts = [
+        summary(means[i] * spread, np.full(SEEDS, 100.0), method=method, problem=f"tree{size}_all_all").assign(n_parameters=size)
+        for i, size in enumerate(SIZES)
+        for method, means in MEANS.items()
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    reached = np.isfinite(table["wall_s_to_target"])
+    history = table[["problem", "method", "seed"]].assign(best_loss=np.where(reached, 0.5, 2.0), heldout_loss=1.0)
+    history = history.assign(density_error_median_rel=0.02, density_error_max_rel=0.3)
+    for axis in ("simulations", "gradients", "tangents", "simulation_equivalents", "wall_s", "cpu_s"):
+        history[axis] = np.where(reached, table[f"{axis}_to_target"], 100.0)
+    return table, history
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    """As they are read from their files."""
+    series = {f"tree{size}_all_all": "tree2_all_all" for size in SIZES}
+    made, _ = all_tables(*fits(), series, Settings(resamples=200))
+    return {name: pd.read_csv(io.StringIO(table.to_csv(index=False, float_format="%.6g"))) for name, table in made.items()}
+
+
+def test_what_was_planted_is_said(tables):
+    page = findings("planted", tables)
+    assert "60 fits: 3 problems, 2 methods, 10 seeds" in page
+    assert "L-BFGS reached the target in 10 of 10 fits, at 20 simulation-equivalents (" in page
+    assert "Never reached, at a cost above so many simulation-equivalents, by CMA-ES (0 of 10; above 1,000)." in page
+    assert "In simulation-equivalents, an evolutionary method is cheaper in 1 of 3 planned comparisons." in page
+    assert "On tree2, all | all, L-BFGS is dearer than CMA-ES on 10 of 10 seeds; ratio of expected costs 2 (" in page
+    assert "corrected p = 0.002" in page
+    assert "has the lowest expected cost in simulation-equivalents on tree2, all | all (CMA-ES, 10 " in page
+    assert "In simulation-equivalents, a gradient method is cheaper in 2 of 3 planned comparisons." in page
+    assert "In simulation-equivalents, 0 of 3 planned comparisons cannot be told apart." in page
+    assert "in simulation-equivalents: L-BFGS is cheaper than CMA-ES above 4.9 parameters (4." in page
+    assert "50 fits reached the loss target; of these, 50 missed the study's criterion for the densities." in page
+    assert "max density error 5 % or less: reached by no method." in page
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "before", "after"),
+    [
+        ("statistics", "success_loss", 7, "in 10 of 10 fits, at 20 ", "in 7 of 10 fits, at 20 "),
+        ("statistics", "expected_wall_s_to_target_high", 98.7, "", " to 98.7)"),
+        ("statistics", "median_heldout_loss", 0.123, "", "median held-out loss 0.123"),
+        ("statistics", "spent_simulation_equivalents", 4321.0, "above 1,000", "above 4,320"),
+        ("comparisons", "wins", 9, "", "CMA-ES on 9 of 10 seeds"),
+        ("comparisons", "verdict", "cannot be told apart", "0 of 3 planned comparisons can", "3 of 3 planned comparisons can"),
+        ("comparisons", "p_corrected", 0.0123, "corrected p = 0.002", "corrected p = 0.012"),
+        ("crossovers", "crossover", 7.7, "above 4.9 parameters", "above 7.7 parameters"),
+        ("crossovers", "crossover_high", np.inf, "", " to above the largest;"),
+        ("crossovers", "outcome", "no single crossing", "above 4.9 parameters", "there is no single crossing"),
+        ("fixed_budget", "best_loss", 0.777, "L-BFGS (0.5)", "(0.777)"),
+        ("costs", "reached", 3, "reached by no method", "L-BFGS (3 of 10"),
+    ],
+)  # fmt: skip
+def test_another_number_is_another_sentence(tables, table, column, value, before, after):
+    page = findings("planted", tables)
+    assert before in page
+    assert after not in page
+    changed: Any = findings("planted", tables | {table: tables[table].assign(**{column: value})})
+    assert after in changed
+    assert not before or changed.count(before) < page.count(before)
+
+
+def test_few_seeds_are_said_to_tell_nothing():
+    table, history = fits()
+    few: list[Any] = [part[part["seed"] < 3] for part in (table, history)]
+    series = {name: name for name in table["problem"]}
+    made, _ = all_tables(few[0], few[1], series, Settings(resamples=100, pairs=()))
+    assert "0 of 0 planned comparisons cannot be told apart" in findings("none planned", made)
+    made, _ = all_tables(few[0], few[1], series, Settings(resamples=100))
+    page = findings("few", made)
+    assert "3 of 3 planned comparisons cannot be told apart" in page
+    assert "L-BFGS and CMA-ES (3 pairs that differ: with fewer than 6 no test of pairs reaches 5 %)" in page
+    assert "No two problems of this study differ in nothing but the number of parameters." in page
+
+
+def test_latex_has_every_cell_and_no_bare_sign(tables):
+    lines = latex_table(tables["statistics"]).splitlines()
+    body = [line for line in lines if line.endswith(r"\\")][2:]
+    assert len(body) == len(tables["statistics"])
+    assert all(line.count("&") == 8 for line in body)
+    assert body[0].startswith(r"tree2, all \textbar{} all (2) & L-BFGS & 10/10 & 0/10 & 20 {\small [")
+    assert "$>$ 1,000" in body[-1]
+    assert escape("a_b 5 % & #1") == r"a\_b 5 \% \& \#1"
+    assert lines[0] == r"\begin{tabular}{llrrrrrrr}"
+
+
+def test_words():
+    assert [number(x) for x in (1234.5, 0.01234, 1.2e-8, 0.0, np.inf, np.nan)] == [
+        "1,230",
+        "0.0123",
+        "1.2e-08",
+        "0",
+        "infinite",
+        "unknown",
+    ]
+    assert between(1.0, np.inf) == "1 to infinite"
+    assert [listed(words) for words in ([], ["a"], ["a", "b", "c"])] == ["", "a", "a, b and c"]
