@@ -51,8 +51,8 @@ def _preface(statistics: pd.DataFrame) -> list[str]:
     problems, methods = (statistics[key].nunique() for key in ("problem", "method"))
     return [
         "This page is made from the tables beside it; every number is in the table that its section names.",
-        f"{fits} fits: {problems} problems, {methods} methods, {seeds} seeds for each method on a problem. {errors} fits "
-        "ended with an error; they count as failures.",
+        f"Fits: {fits}. Problems: {problems}. Methods: {methods}. Seeds of each method on a problem: {seeds}. Fits that ended "
+        f"with an error: {errors}; they count as failures.",
         "A cost is the expected cost of restarting a method until it reaches the target: it pays for failures. In brackets are "
         "95 % bootstrap intervals over seeds. Comparisons are paired by seed and corrected for their number (Holm). How all of "
         "this is computed, and what not to read into it: docs/reading_the_tables.md.",
@@ -87,7 +87,8 @@ def _evolution(tables: Tables, label: Mapping[str, str]) -> Iterator[str]:
     for axis, unit in UNITS.items():
         planned = _planned(tables["comparisons"], axis)
         won = [row for row in planned if _winner(row) == "evolution"]
-        yield f"- In {unit}, an evolutionary method is cheaper in {len(won)} of {len(planned)} planned comparisons."
+        share = f"{len(won)} of {len(planned)} planned comparisons"
+        yield f"- In {unit}, an evolutionary method is cheaper, with a corrected p below 5 %, in {share}."
         yield from (f"  - On {problem_label(row['problem'])}, {_versus(row, label)}." for row in won)
         column, best = f"expected_{axis}_to_target", []
         for problem, cell in tables["statistics"].groupby("problem", sort=False):
@@ -102,7 +103,8 @@ def _gradient(comparisons: pd.DataFrame, label: Mapping[str, str]) -> Iterator[s
     for axis, unit in UNITS.items():
         planned = _planned(comparisons, axis)
         won = [row for row in planned if _winner(row) == "gradient"]
-        yield f"- In {unit}, a gradient method is cheaper in {len(won)} of {len(planned)} planned comparisons."
+        share = f"{len(won)} of {len(planned)} planned comparisons"
+        yield f"- In {unit}, a gradient method is cheaper, with a corrected p below 5 %, in {share}."
         yield from (f"  - On {problem_label(row['problem'])}, {_versus(row, label)}." for row in won)
 
 

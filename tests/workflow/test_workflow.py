@@ -43,7 +43,7 @@ def test_makes_tables_figures_and_says_where(study):
     assert table in run.stdout
     for name in ("statistics", "costs", "comparisons", "crossovers", "profiles", "fixed_budget"):
         assert (folder / f"results/tiny/{name}.csv").stat().st_size > 50
-    assert "4 fits: 1 problems, 2 methods, 2 seeds" in (folder / "results/tiny/FINDINGS.md").read_text()
+    assert "Fits: 4. Problems: 1. Methods: 2." in (folder / "results/tiny/FINDINGS.md").read_text()
     densities = pd.read_parquet(folder / "results/tiny/densities.parquet")
     assert len(densities) == 4 * 2 * 2  # fits x channels x compartments
 

@@ -60,7 +60,7 @@ def reach(test: Paired, comparisons: int) -> str:
     """Why 5 % was out of reach whatever the costs; empty where it was not."""
     told = test.wins + test.losses
     if told < SMALLEST_N:
-        return f"{told} pairs that differ: with fewer than {SMALLEST_N} no test of pairs reaches 5 %"
+        return f"pairs that differ: {told}; with fewer than {SMALLEST_N} no test of pairs reaches 5 %"
     if test.smallest_p * comparisons >= SIGNIFICANT:
         return f"with {told} pairs and {comparisons} comparisons no corrected p is below {test.smallest_p * comparisons:.2g}"
     return ""
