@@ -17,6 +17,7 @@ from types import ModuleType
 import sympy as sp
 
 from gradevo.channels.base import ChannelSet, V
+from gradevo.kernels.disk import use_signature_files
 from gradevo.kernels.expressions import assignments
 
 VOLTAGE_LIMIT_MV = 1e4
@@ -217,12 +218,11 @@ def kernel_module(channels: ChannelSet, precision: str = "float64") -> ModuleTyp
     name = "kernel_" + hashlib.sha256(source.encode()).hexdigest()[:20]
     folder = cache_folder() / "kernels"
     path = folder / f"{name}.py"
-    if not path.exists():
+    # a file that a crash cut short is written again
+    if not path.exists() or path.read_text(errors="replace") != source:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as aside:
-                aside.write(source)
-            os.replace(aside.name, path)
+            _write_aside(path, source)
         except OSError as error:
             raise OSError(
                 f"cannot write compiled kernels to {folder} ({error.strerror}); "
@@ -234,4 +234,17 @@ def kernel_module(channels: ChannelSet, precision: str = "float64") -> ModuleTyp
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    use_signature_files(module)
     return module
+
+
+def _write_aside(path: Path, text: str) -> None:
+    """In one step, and under a random name before: jobs on other machines may share the folder, and process ids with it."""
+    handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with open(handle, "w") as file:
+            file.write(text)
+        os.replace(aside, path)
+    except OSError:
+        Path(aside).unlink(missing_ok=True)
+        raise
