@@ -126,8 +126,7 @@ def protocol_data(neuron: Neuron, protocol: Protocol) -> dict[str, Any]:
     if protocol.n_steps == 0:
         raise ValueError("the protocol has a single sample, the initial state; give it n_samples of 2 or more")
     dt_ms, steps = protocol.step_ms, protocol.n_steps
-    start, piece, weight = protocol.stimulus.step_weights(protocol.start_ms, dt_ms, steps)
-    means = np.add.reduceat(protocol.stimulus.values_nA[..., piece] * weight, start[:-1], axis=2)
+    means = step_means_nA(protocol)
     # a value holds until the next: only the steps at which some current changes are written
     changes = np.flatnonzero(np.append(True, (np.diff(means, axis=2) != 0).any(axis=(0, 1))))
     return {
@@ -139,3 +138,9 @@ def protocol_data(neuron: Neuron, protocol: Protocol) -> dict[str, Any]:
         "current_times_ms": (changes * dt_ms).tolist(),
         "currents_nA": means[:, :, changes].tolist(),
     }
+
+
+def step_means_nA(protocol: Protocol) -> np.ndarray:
+    """[stimuli, stimulated, steps] the mean current of each step."""
+    start, piece, weight = protocol.stimulus.step_weights(protocol.start_ms, protocol.step_ms, protocol.n_steps)
+    return np.add.reduceat(protocol.stimulus.values_nA[..., piece] * weight, start[:-1], axis=2)

@@ -9,6 +9,7 @@ import platform
 import resource
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def source_hash(method_module: str | None = None) -> str:
 
 @cache
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+    peers = [name for name in ("jaxley", "jax") if find_spec(name) is not None]
+    return {"python": platform.python_version(), **{name: version(name) for name in (*_LIBRARIES, *peers)}}
 
 
 @cache

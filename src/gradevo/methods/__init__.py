@@ -241,6 +241,19 @@ METHODS: dict[str, Method] = {
             family="other",
             simulator="NEURON",
         ),
+        _method(
+            "jaxley_adam",
+            "Adam on Jaxley, several starts at once, on squared errors of the voltage; for neurons that are trees (make bench)",
+            gradient=True,
+            family="other",
+            view="identity",
+            defaults={
+                "starts": 4, "learning_rate": 0.05, "steps": None, "schedule": "cosine", "final_rate": 0.01,
+                "transform": "logit", "solver": None,
+            },
+            space={},
+            simulator="Jaxley",
+        ),
     )
 }  # fmt: skip
 
