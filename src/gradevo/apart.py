@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from gradevo.config import Config
+from gradevo.config import GRACE_S, Config
 from gradevo.fit import Ended
 from gradevo.kept import KILLED
 from gradevo.meter import Meter
@@ -28,8 +28,8 @@ from gradevo.result import Result, Status
 from gradevo.study import run_fit
 from gradevo.workplace import end_with_parent
 
-GRACE_S = 60.0
-"""What a fit may take beyond wall_limit_s: for loading kernels, for its last batch, and for scoring."""
+JOB_OVERHEAD_MB = 500.0
+"""What a cluster's job holds beside the fit's process: Snakemake twice, the job's script, and what forks have not shared."""
 
 REPORT_S = 0.2
 """Between a fit's reports: what is lost of its history when its process is killed."""
@@ -40,18 +40,26 @@ POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a process: resident memory (MB, 1e6 bytes) and wall-clock time; None: without end."""
+    """Of a process: resident memory (MB, 1e6 bytes) and wall-clock time; None: without end. job_memory_MB: that of the
+    cluster's job that the process is part of, where that is the narrower limit."""
 
     memory_MB: float | None = None
     time_s: float | None = None
+    job_memory_MB: float | None = None
 
 
 def fit_apart(
-    config: Config, problem: Problem, method: str, seed: int, on_progress: Callable[[dict[str, Any]], Any] | None = None
+    config: Config,
+    problem: Problem,
+    method: str,
+    seed: int,
+    on_progress: Callable[[dict[str, Any]], Any] | None = None,
+    job_memory_MB: float | None = None,
 ) -> Result:
     """As `study.run_fit`, in a process of its own, within the config's memory_limit_MB and wall_limit_s.
 
     on_progress : called with the counts of `Meter.progress` a few times a second
+    job_memory_MB : of the cluster's job that this is part of; the fit is ended before the cluster would end the whole job
 
     Returns
     -------
@@ -71,7 +79,7 @@ def fit_apart(
                 on_progress(message["counts"])
         return not isinstance(message, dict)
 
-    limits = process_limits(config)
+    limits = process_limits(config, job_memory_MB)
     outcome = _outcome(Child(_fit, config, problem, method, seed, None), receive, limits)
     if isinstance(outcome, Result):
         return outcome
@@ -83,10 +91,14 @@ def fit_apart(
     return scored if isinstance(scored, Result) else run_fit(config, problem, method, seed, ended=replace(ended, progress=()))
 
 
-def process_limits(config: Config) -> Limits:
-    """Of the process of one of the study's fits."""
-    wall_s = config.get("wall_limit_s")
-    return Limits(config.get("memory_limit_MB"), None if wall_s is None else wall_s + GRACE_S)
+def process_limits(config: Config, job_memory_MB: float | None = None) -> Limits:
+    """Of the process of one of the study's fits, in a job with so much memory (None: as much as the machine has)."""
+    wall_s, memory_MB = config.get("wall_limit_s"), config.get("memory_limit_MB")
+    time_s = None if wall_s is None else wall_s + GRACE_S
+    left_MB = None if job_memory_MB is None else max(job_memory_MB - JOB_OVERHEAD_MB, 0.0)
+    if left_MB is None or (memory_MB is not None and memory_MB <= left_MB):
+        return Limits(memory_MB, time_s)
+    return Limits(left_MB, time_s, job_memory_MB)
 
 
 def _outcome(child: Child, receive: Callable[[Any], bool], limits: Limits) -> Result | Death:
@@ -172,6 +184,8 @@ class Child:
             return None
         with suppress(psutil.NoSuchProcess):
             held_MB = psutil.Process(self.process.pid).memory_info().rss / 1e6
+            if held_MB > limits.memory_MB and limits.job_memory_MB is not None:
+                return Death(f"{KILLED} want of memory: it held {held_MB:.0f} MB in a job of {limits.job_memory_MB:g} MB")
             if held_MB > limits.memory_MB:
                 return Death(f"its process held {held_MB:.0f} MB, over memory_limit_MB ({limits.memory_MB:g}), and was ended")
         return None

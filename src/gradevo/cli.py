@@ -109,6 +109,21 @@ def fit(
 
 
 @app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="two or more folders such as results/quick, of parts of one study")],
+    out: Annotated[Path, typer.Option(help="folder for the joint tables")],
+) -> None:
+    """Join the results of a study that was run in parts: other seeds, neurons, problems or methods on each machine.
+
+    Parts of different configurations or sources are refused, and fits that two parts have differently.
+    """
+    from gradevo.merge import merge as run
+
+    for line in run(folders, out):
+        typer.echo(line)
+
+
+@app.command()
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="the headline size alone, about a minute")] = False,
     full: Annotated[bool, typer.Option("--full", help="every size, however long it takes")] = False,

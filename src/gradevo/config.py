@@ -22,6 +22,9 @@ Config = dict[str, Any]
 LIMITS = ("gradient_weight", "tangent_weight", "budget_equivalents", "stop_loss", "wall_limit_s", "memory_limit_MB")
 """The study's keys that limit each of its fits."""
 
+GRACE_S = 60.0
+"""What a fit may take beyond wall_limit_s before its process is ended: for loading kernels, its last batch, and scoring."""
+
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
 

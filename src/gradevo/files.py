@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,8 @@ def write_aside(path: str | Path, write: Callable[[Path], Any]) -> None:
     Raises OSError naming the file and the way out, where the folder cannot be written or is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{ASIDE}{path.suffix}")
+    # on a cluster, two nodes may have processes with the same number
+    temporary = path.with_name(f".{path.stem}.{platform.node()}.{os.getpid()}{ASIDE}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)

@@ -14,20 +14,32 @@ from types import ModuleType
 
 from gradevo.apart import Child, Death, fit_apart, process_limits
 from gradevo.config import Config
-from gradevo.kept import KILLED, fit_key, keep, kept_folder, take_over
+from gradevo.fit import Ended
+from gradevo.kept import KILLED, fit_key, jobs_before, keep, kept_folder, take_over
 from gradevo.kernels import cpu
 from gradevo.methods import get_method
 from gradevo.problem import Problem
-from gradevo.result import write_result
+from gradevo.result import Result, Status, write_result
 from gradevo.study import make_problem, run_fit
 
 Files = Mapping[int, tuple[str, str]]
 """Of each seed: its history (.parquet) and the rest (.json)."""
 
+JOBS = 3
+"""On a cluster, a fit that so many jobs could not finish is given up: it becomes a row."""
+
 _WARM = "warm"
 
 
-def run_seeds(config: Config, problem: str, method: str, targets: str | Path, files: Files, threads: int | None = None) -> None:
+def run_seeds(
+    config: Config,
+    problem: str,
+    method: str,
+    targets: str | Path,
+    files: Files,
+    threads: int | None = None,
+    job_memory_MB: float | None = None,
+) -> None:
     """Make every seed's fit, or take it over from an earlier, killed job, and write its files.
 
     A process between this one and the fits' is warmed up first, by a fit of one candidate that is thrown away: loading a
@@ -35,8 +47,10 @@ def run_seeds(config: Config, problem: str, method: str, targets: str | Path, fi
     through it, the fits are made in cold processes, where whatever went wrong becomes their result.
 
     threads: at most so many, unless GRADEVO_THREADS says otherwise.
+    job_memory_MB: of the cluster's job that this is; None where it is not one. Fits that would outgrow it, or that are killed
+    in it, are left to the next job, which has more memory; the JOBS-th of them makes them rows.
 
-    Raises SystemExit, naming the file and the way out, where files cannot be written.
+    Raises SystemExit, naming the file and the way out, where files cannot be written; naming the fits that are left.
     """
     if threads is not None:
         os.environ.setdefault("GRADEVO_THREADS", str(min(threads, cpu.available_threads())))
@@ -53,8 +67,8 @@ def run_seeds(config: Config, problem: str, method: str, targets: str | Path, fi
                 missing[seed] = paths
         if not missing:
             return
-        child = Child(_make, config, posed, method, missing, keys, warm)
-        outcome = child.follow(lambda message: message == _WARM, process_limits(config))
+        child = Child(_make, config, posed, method, missing, keys, warm, job_memory_MB)
+        outcome = child.follow(lambda message: message == _WARM, process_limits(config, job_memory_MB))
         if isinstance(outcome, Death):
             _say(f"{problem} {method}: warming up failed: {outcome.message}")
         status = child.end()
@@ -73,6 +87,7 @@ def _make(
     files: Files,
     keys: Mapping[int, str],
     warm: bool,
+    job_memory_MB: float | None,
 ) -> None:
     compile_s = _warm_up(config, problem, method) if warm else 0.0
     # what is loaded stays: fits need not look through it, nor copy its pages by doing so
@@ -80,9 +95,18 @@ def _make(
     gc.freeze()
     connection.send(_WARM)
     folder = kept_folder(config["study"])
+    left: list[str] = []
     try:
         for seed, paths in files.items():
-            result = fit_apart(config, problem, method, seed)
+            before = jobs_before(folder, keys[seed]) if job_memory_MB is not None else 0
+            if before >= JOBS:
+                result = _given_up(config, problem, method, seed, before)
+            else:
+                result = fit_apart(config, problem, method, seed, job_memory_MB=job_memory_MB)
+            if job_memory_MB is not None and result.message.startswith(KILLED) and before + 1 < JOBS:
+                left.append(f"{problem.name} {method} seed {seed}: {result.message}; left to a job with more memory")
+                _say(left[-1])
+                continue
             result.totals["compile_s"] += compile_s
             compile_s = 0.0
             write_result(result, *paths)
@@ -91,6 +115,14 @@ def _make(
             _say(f"{problem.name} {method} seed {seed}: {result.status}, loss {result.best_loss:.3g}, {result.message}")
     except OSError as error:
         sys.exit(f"{problem.name} {method}: {error.strerror}")
+    if left:
+        sys.exit("\n".join(left))
+
+
+def _given_up(config: Config, problem: Problem, method: str, seed: int, jobs: int) -> Result:
+    """The row of a fit whose jobs all died."""
+    message = f"{KILLED} the end of its job, {jobs} times: killed, or over the job's memory or time; the cluster's accounting says which"
+    return run_fit(config, problem, method, seed, ended=Ended(Status.error, message))
 
 
 def _warm_up(config: Config, problem: Problem, method: str) -> float:

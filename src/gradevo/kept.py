@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,13 +19,23 @@ from gradevo.config import LIMITS, Config
 from gradevo.files import write_aside
 from gradevo.methods import get_method
 from gradevo.provenance import describe_run
-from gradevo.workplace import STATE
+from gradevo.workplace import STATE, WORKFLOW
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KILLED = "its process was ended by"
-"""How the message of a fit begins whose process died of a signal."""
+"""How the message of a fit begins whose process died of a signal, or for want of memory in its job, or with its job."""
+
+HALF = 16
+"""Digits of each half of a kept fit's hash."""
+
+BEGUN = ".begun"
+"""Ending of the file that tells in which jobs a fit was begun. It goes when the fit is finished."""
+
+
+CLUSTER_JOB = "SLURM_JOB_ID"
+"""Environment variable that names a cluster's job."""
 
 
 def kept_folder(study: str) -> Path:
@@ -32,8 +43,12 @@ def kept_folder(study: str) -> Path:
 
 
 def fit_key(config: Config, problem: str, method: str, seed: int, targets: str | Path, threads: int) -> str:
-    """Names a fit by everything that it follows from: declarations, targets, settings, limits, sources, versions, machine."""
+    """Names a fit by everything that it follows from: declarations, targets, settings, limits, sources, versions; and, in the
+    second half of the hash, the machine, whose times it has.
+    """
     chosen = get_method(method)
+    run = describe_run(chosen.module)
+    machine = run.pop("hardware")
     declared = config["problems"][problem]
     description: dict[str, Any] = {
         "problem": declared,
@@ -41,27 +56,58 @@ def fit_key(config: Config, problem: str, method: str, seed: int, targets: str |
         "targets": hashlib.sha256(Path(targets).read_bytes()).hexdigest(),
         "settings": chosen.settings(config["methods"].get(method)),
         "limits": {key: config.get(key) for key in LIMITS},
-        "run": {key: value for key, value in describe_run(chosen.module).items() if key != "peak_memory_bytes"},
+        "run": {key: value for key, value in run.items() if key != "peak_memory_bytes"},
         "threads": threads,
     }
-    digest = hashlib.sha256(json.dumps(description, sort_keys=True, default=str).encode()).hexdigest()
-    return f"{problem}__{method}__s{seed}__{digest[:32]}"
+    hashes = [hashlib.sha256(json.dumps(part, sort_keys=True, default=str).encode()).hexdigest() for part in (description, machine)]
+    return f"{problem}__{method}__s{seed}__{hashes[0][:HALF]}{hashes[1][:HALF]}"
 
 
 def keep(folder: Path, key: str, files: Iterable[str | Path]) -> None:
     """Copy a fit's files (history, JSON); the last to be copied, the JSON, makes it complete. Raises OSError."""
     for path in map(Path, files):
         write_aside(folder / f"{key}{path.suffix}", lambda aside, path=path: shutil.copyfile(path, aside))
+    _begun(folder, key).unlink(missing_ok=True)
+
+
+def jobs_before(folder: Path, key: str) -> int:
+    """In how many earlier jobs of this workflow the fit was begun and not finished, and note that it begins in this one.
+
+    A job that its cluster preempts and starts again is the same job: that is no fault of the fit. Outside of a workflow it
+    is 0. Raises OSError.
+    """
+    workflow = os.environ.get(WORKFLOW)
+    if workflow is None:
+        return 0
+    path = _begun(folder, key)
+    lines = path.read_text().splitlines() if path.is_file() else []
+    before = [line for line in lines if line.startswith(f"{workflow}\t")]
+    this = f"{workflow}\t{os.environ.get(CLUSTER_JOB, '')}"
+    if this not in before:
+        write_aside(path, lambda aside: aside.write_text("\n".join([*before, this]) + "\n"))
+    return len([line for line in before if line != this])
 
 
 def take_over(folder: Path, key: str, files: Iterable[str | Path]) -> bool:
-    """Copy the kept fit to these files (history, JSON), if it is there and whole. Raises OSError."""
-    pairs = [(folder / f"{key}{path.suffix}", path) for path in map(Path, files)]
-    if not all(kept.is_file() for kept, _ in pairs):
-        return False
-    for kept, path in pairs:
-        write_aside(path, lambda aside, kept=kept: shutil.copyfile(kept, aside))
-    return True
+    """Copy the kept fit to these files (history, JSON), if it is there and whole. Raises OSError.
+
+    On a cluster, where any node may have made any fit, one from another node will do.
+    """
+    keys = [key]
+    if CLUSTER_JOB in os.environ:
+        keys += sorted(path.stem for path in folder.glob(f"{key[:-HALF]}*.json"))
+    for name in keys:
+        pairs = [(folder / f"{name}{path.suffix}", path) for path in map(Path, files)]
+        if all(kept.is_file() for kept, _ in pairs):
+            for kept, path in pairs:
+                write_aside(path, lambda aside, kept=kept: shutil.copyfile(kept, aside))
+            return True
+    return False
+
+
+def _begun(folder: Path, key: str) -> Path:
+    # without the hash: within one workflow nothing that it follows from changes, but the node may
+    return folder / f"{key.rpartition('__')[0]}{BEGUN}"
 
 
 def forget(folder: Path, but: Iterable[str] = ()) -> None:

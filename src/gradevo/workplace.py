@@ -1,5 +1,7 @@
 """The folder that a study runs in: one workflow at a time, no leftovers, and no job that outlives its workflow.
 
+Jobs on another machine than their workflow's (a cluster's) do outlive it, until the next workflow claims the folder.
+
 The lock is the kernel's (flock): it ends with the process that holds it, however that dies, so that it is never stale.
 """
 
@@ -27,6 +29,7 @@ WORKFLOW = "GRADEVO_WORKFLOW"
 """Environment variable that tells a job its workflow: process id, when that process started, and the machine."""
 
 _POLL_S = 1.0
+_FAR_POLL_S = 5.0
 _held: list[int] = []
 
 
@@ -57,7 +60,7 @@ def claim(folder: str | Path = ".") -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(handle, 1000).decode(errors="replace").strip() or "it has not said which"
+        holder = os.read(handle, 1000).decode(errors="replace").partition("\n")[0].strip() or "it has not said which"
         os.close(handle)
         raise FolderBusy(
             f"another run is at work in {Path(folder).resolve()} ({holder}); wait until it has ended, or end it. "
@@ -65,9 +68,9 @@ def claim(folder: str | Path = ".") -> None:
         ) from None
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     os.ftruncate(handle, 0)
-    os.pwrite(handle, f"process {os.getpid()} on {platform.node()}, since {started}".encode(), 0)
-    _held.append(handle)
     os.environ[WORKFLOW] = f"{os.getpid()} {_born(os.getpid())} {platform.node()}"
+    os.pwrite(handle, f"process {os.getpid()} on {platform.node()}, since {started}\n{os.environ[WORKFLOW]}\n".encode(), 0)
+    _held.append(handle)
 
 
 def sweep(*folders: str | Path) -> None:
@@ -78,13 +81,18 @@ def sweep(*folders: str | Path) -> None:
 
 
 def end_with_workflow() -> None:
-    """From now on this process dies (SIGKILL) as soon as its workflow does. Nothing happens outside a workflow, or on
-    another machine than the workflow's: a cluster's jobs are the cluster's to end.
+    """From now on this process dies (SIGKILL) as soon as its workflow does. Nothing happens outside a workflow.
+
+    On another machine than the workflow's, which cannot see it end, it goes on until another workflow claims the folder:
+    what it has finished by then is taken over, and nothing is made twice.
     """
-    number, _, rest = os.environ.get(WORKFLOW, "").partition(" ")
+    workflow = os.environ.get(WORKFLOW, "")
+    number, _, rest = workflow.partition(" ")
     born, _, host = rest.partition(" ")
     if host == platform.node():
         threading.Thread(target=_end_with, args=(int(number), born), daemon=True, name="end_with_workflow").start()
+    elif host:
+        threading.Thread(target=_end_with_next, args=(workflow,), daemon=True, name="end_with_next_workflow").start()
 
 
 def end_with_parent(parent: int) -> None:
@@ -109,6 +117,16 @@ def _end_with(process: int, born: str) -> None:
         while _born(process) == born:
             time.sleep(_POLL_S)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _end_with_next(workflow: str, folder: str | Path = ".") -> None:
+    lock = (Path(folder) / STATE / "lock").resolve()
+    while True:
+        with suppress(OSError):  # of a network's file system, now and then
+            holder = lock.read_text().partition("\n")[2].strip()
+            if holder and holder != workflow:
+                os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(_FAR_POLL_S)
 
 
 def _born(process: int) -> str:

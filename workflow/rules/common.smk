@@ -1,11 +1,12 @@
 # What the rules share: the checked configuration, names, folders, and which sources a result depends on.
+import math
 import os
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from gradevo.config import LIMITS, check_config, methods_of, morphology_file
+from gradevo.config import GRACE_S, LIMITS, check_config, methods_of, morphology_file
 from gradevo.kept import forget, kept_folder
 from gradevo.methods import get_method
 from gradevo.provenance import source_files
@@ -64,6 +65,26 @@ def morphology(neuron):
 
 def figure_files(name):
     return multiext(f"{FIGURES}/{name}", ".png", ".pdf")
+
+
+def fit_threads():
+    """As many as the run was given cores: fits are timed, so each has the machine to itself. On a cluster, 1 unless its
+    profile says otherwise: a job's cores are its own.
+    """
+    return workflow.resource_settings.cores or 1
+
+
+def fit_resources():
+    """What a cluster is asked for: the minutes that a job's fits can take at most, where wall_limit_s limits them (else the
+    profile says how many); a GPU where the study computes on one.
+    """
+    asked = {}
+    if "wall_limit_s" in config:
+        limit_s = len(SEEDS) * (config["wall_limit_s"] + GRACE_S)
+        asked["runtime"] = 5 + math.ceil(limit_s / 60)
+    if config.get("device") == "cuda":
+        asked["gpu"] = 1
+    return asked
 
 
 def begin():

@@ -72,6 +72,12 @@ rule figures:
         rules.figure_densities.output,
 
 
+# of seconds, at the end: not worth a cluster's job
+localrules:
+    table,
+    check,
+
+
 rule table:
     input:
         summary=rules.summary.output.summary,

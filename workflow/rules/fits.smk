@@ -16,8 +16,11 @@ rule fit:
         f"{LOGS}/fits/{{problem}}__{{method}}.log",
     conda:
         "../../environment.yml"
-    # fits are timed, so each has the machine to itself
-    threads: workflow.cores
+    threads: fit_threads()
+    resources:
+        **fit_resources(),
+        # of several fits in one of a cluster's jobs (profiles/slurm), one at a time
+        alone=1,
     params:
         # not read by the script: a change in them makes these fits again, and no others
         problem=lambda wildcards: config["problems"][wildcards.problem],

@@ -21,4 +21,5 @@ run_seeds(
     snakemake.input.targets,
     dict(zip(config["seeds"], paths, strict=True)),
     threads=snakemake.threads,
+    job_memory_MB=snakemake.resources.get("mem_mb"),
 )
