@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from gradevo import study
+from gradevo.apart import JOB_OVERHEAD_MB
 from gradevo.fit_job import run_seeds
-from gradevo.kept import conclude_study, fit_key, kept_folder
+from gradevo.kept import CLUSTER_JOB, KILLED, conclude_study, fit_key, forget, jobs_before, kept_folder
 from gradevo.methods import genetic
 from gradevo.result import Status, read_result
+from gradevo.workplace import WORKFLOW
 from tests.fitting import toy_config
 
 
@@ -127,3 +129,64 @@ def test_files_that_cannot_be_written_end_the_job_with_the_reason(folder, capfd)
     with pytest.raises(SystemExit):
         run_seeds(config(), "toy", "genetic", "targets.npz", files())
     assert "toy genetic: cannot write fits/toy__genetic__s0.parquet" in capfd.readouterr().err
+
+
+def cluster_job(monkeypatch, number: int, memory_MB: float = 1e6) -> list[str]:
+    """One of the jobs that a workflow gives a cluster; what it leaves to the next."""
+    monkeypatch.setenv(WORKFLOW, "1 2 login")
+    monkeypatch.setenv(CLUSTER_JOB, str(number))
+    try:
+        run_seeds(config(), "toy", "genetic", "targets.npz", files(), job_memory_MB=memory_MB)
+    except SystemExit:
+        return [f"s{seed}" for seed, (history, _) in files().items() if not Path(history).exists()]
+    return []
+
+
+def test_a_fit_too_large_for_its_job_is_left_to_a_larger_one_and_in_the_third_a_row(folder, monkeypatch):
+    install(monkeypatch)
+    # in the first, nothing fits; in the second, everything
+    assert cluster_job(monkeypatch, 1, memory_MB=JOB_OVERHEAD_MB + 1) == ["s0", "s1"]
+    assert cluster_job(monkeypatch, 2) == []
+    assert all(read_result(*paths).status != Status.error for paths in files().values())
+
+    forget(kept_folder("test"))
+    for history, rest in files().values():
+        Path(history).unlink()
+        Path(rest).unlink()
+    for number in (3, 4):
+        assert cluster_job(monkeypatch, number, memory_MB=JOB_OVERHEAD_MB + 1) == ["s0", "s1"]
+    assert cluster_job(monkeypatch, 5, memory_MB=JOB_OVERHEAD_MB + 1) == []
+    for result in (read_result(*paths) for paths in files().values()):
+        assert result.status == Status.error
+        assert result.message.startswith(f"{KILLED} want of memory: it held")
+        assert result.message.endswith(f"in a job of {JOB_OVERHEAD_MB + 1:g} MB")
+
+
+def test_a_fit_with_which_three_jobs_died_is_given_up_and_the_others_go_on(folder, monkeypatch):
+    install(monkeypatch)
+    place, key = kept_folder("test"), "toy__genetic__s1__0"
+    monkeypatch.setenv(WORKFLOW, "1 2 login")
+    for number in (1, 2, 3):
+        monkeypatch.setenv(CLUSTER_JOB, str(number))
+        assert jobs_before(place, key) == number - 1
+        # preempted and begun again, it is the same job
+        assert jobs_before(place, key) == number - 1
+    assert cluster_job(monkeypatch, 4) == []
+    first, second = (read_result(*paths) for paths in files().values())
+    assert first.status != Status.error
+    assert second.status == Status.error
+    assert second.message.startswith(f"{KILLED} the end of its job, 3 times")
+    # to the next workflow these jobs are nothing
+    monkeypatch.setenv(WORKFLOW, "3 4 login")
+    assert jobs_before(place, key) == 0
+
+
+def test_on_a_cluster_another_nodes_fit_is_taken_over(folder, monkeypatch):
+    install(monkeypatch)
+    here = job()
+    place = kept_folder("test")
+    for path in place.iterdir():  # as if made by another machine
+        path.rename(path.with_name(f"{path.stem[:-16]}{'0' * 16}{path.suffix}"))
+    assert cluster_job(monkeypatch, 1) == []
+    assert begun() == 2
+    assert [read_result(*paths).best_loss for paths in files().values()] == [result.best_loss for result in here]

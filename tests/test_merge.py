@@ -68,14 +68,14 @@ def test_parts_make_the_whole(results, tmp_path):
     parts = [part(tmp_path / "a", results, seeds=[0, 2]), part(tmp_path / "b", results, seeds=[1])]
     said = merge(parts, tmp_path / "out")
     assert said[0] == f"{parts[0]}: 4 fits"
-    assert said[-1].startswith(f"6 fits in {tmp_path / 'out'}: summary.parquet, histories.parquet, densities.parquet, summary.csv")
+    assert said[-1].startswith(f"6 fits in {tmp_path / 'out'}: summary.parquet, histories.parquet, densities.parquet")
     for name in merging.TABLES:
         joined, once = (in_order(pd.read_parquet(folder / f"{name}.parquet")) for folder in (tmp_path / "out", whole))
         pd.testing.assert_frame_equal(joined, once)
     statistics = pd.read_csv(tmp_path / "out/statistics.csv")
     expected = cell_statistics(pd.read_parquet(whole / "summary.parquet"))
-    assert list(statistics["fits"]) == [3, 3]
-    np.testing.assert_allclose(statistics["median_best_loss"], expected["median_best_loss"])
+    assert list(statistics["fits"]) == list(expected["fits"]) == [3, 3]
+    np.testing.assert_allclose(statistics["median_best_loss"], expected["median_best_loss"], rtol=1e-5)
     joint = check_config(yaml.safe_load((tmp_path / "out/config.yaml").read_text()))
     assert joint["seeds"] == [0, 1, 2]
     assert joint["problems"][PROBLEM].pop("methods") == ["lbfgs", "sobol"]
@@ -94,7 +94,9 @@ def test_parts_of_methods_and_merged_parts_merge(results, tmp_path):
 
 def test_figures_are_drawn_from_merged_tables(results, tmp_path):
     merge([part(tmp_path / "a", results, seeds=[0]), part(tmp_path / "b", results, seeds=[1, 2])], tmp_path / "out")
-    summary, densities, histories = (pd.read_parquet(tmp_path / f"out/{name}.parquet") for name in ("summary", "densities", "histories"))
+    summary, densities, histories = (
+        pd.read_parquet(tmp_path / f"out/{name}.parquet") for name in ("summary", "densities", "histories")
+    )
     for figure in (convergence(histories, {PROBLEM: 1e-3}, "mV²"), cost_to_target(summary), true_against_fitted(densities)):
         figure.canvas.draw()
         plt.close(figure)
@@ -124,7 +126,10 @@ def test_the_same_fit_twice_is_taken_once_and_a_different_one_refused(results, t
         (lambda r: r["config"].update(budget_equivalents=61), r"budget_equivalents is 60 in .*a and 61 in .*b; parts of a study"),
         (lambda r: r["config"].update(study="other"), r"study is 'tiny' in .*a and 'other' in .*b"),
         (lambda r: r["config"].update(wall_limit_s=5), r"wall_limit_s is None in .*a and 5 in .*b"),
-        (lambda r: r["config"]["problems"][PROBLEM].update(dt_ms=0.01), r"problems.pair_all_all is declared differently in .*a and .*b"),
+        (
+            lambda r: r["config"]["problems"][PROBLEM].update(dt_ms=0.01),
+            r"problems.pair_all_all is declared differently in .*a and .*b",
+        ),
         (lambda r: r["config"]["methods"]["sobol"].update(population=9), r"methods.sobol is declared differently in .*a and .*b"),
         (lambda r: r["sources"].update(sobol="0" * 64), r"sobol ran from different sources in .*a \(\w{12}\) and .*b \(0{12}\)"),
     ],

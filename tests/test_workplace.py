@@ -66,6 +66,22 @@ time.sleep(100)
         assert not alive(pid)
 
 
+def test_a_job_on_another_machine_goes_on_until_another_workflow_claims_the_folder(tmp_path):
+    (tmp_path / STATE).mkdir()
+    mine = "1 2 login"
+    (tmp_path / STATE / "lock").write_text(f"process 1 on login\n{mine}\n")
+    job = (
+        "import time; from gradevo import workplace; workplace._FAR_POLL_S = 0.05; workplace.end_with_workflow(); "
+        "print('up', flush=True); time.sleep(100)"
+    )
+    with start(job, cwd=tmp_path, env=os.environ | {WORKFLOW: mine}) as process:
+        time.sleep(0.5)
+        assert process.poll() is None
+        with start(CLAIM, cwd=tmp_path) as next_workflow:
+            assert process.wait(timeout=10) < 0
+            next_workflow.kill()
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

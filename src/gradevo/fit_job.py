@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 
-from gradevo.apart import Child, Death, fit_apart, process_limits
+from gradevo.apart import Child, Death, Limits, fit_apart, process_limits
 from gradevo.config import Config
 from gradevo.fit import Ended
 from gradevo.kept import KILLED, fit_key, jobs_before, keep, kept_folder, take_over
@@ -68,7 +68,9 @@ def run_seeds(
         if not missing:
             return
         child = Child(_make, config, posed, method, missing, keys, warm, job_memory_MB)
-        outcome = child.follow(lambda message: message == _WARM, process_limits(config, job_memory_MB))
+        # cold, nothing is done before the fits' own processes, which have their limits
+        limits = process_limits(config, job_memory_MB) if warm else Limits()
+        outcome = child.follow(lambda message: message == _WARM, limits)
         if isinstance(outcome, Death):
             _say(f"{problem} {method}: warming up failed: {outcome.message}")
         status = child.end()
@@ -121,7 +123,9 @@ def _make(
 
 def _given_up(config: Config, problem: Problem, method: str, seed: int, jobs: int) -> Result:
     """The row of a fit whose jobs all died."""
-    message = f"{KILLED} the end of its job, {jobs} times: killed, or over the job's memory or time; the cluster's accounting says which"
+    message = (
+        f"{KILLED} the end of its job, {jobs} times: killed, or over its memory or time; the cluster's accounting says which"
+    )
     return run_fit(config, problem, method, seed, ended=Ended(Status.error, message))
 
 

@@ -59,8 +59,11 @@ def fit_key(config: Config, problem: str, method: str, seed: int, targets: str |
         "run": {key: value for key, value in run.items() if key != "peak_memory_bytes"},
         "threads": threads,
     }
-    hashes = [hashlib.sha256(json.dumps(part, sort_keys=True, default=str).encode()).hexdigest() for part in (description, machine)]
-    return f"{problem}__{method}__s{seed}__{hashes[0][:HALF]}{hashes[1][:HALF]}"
+    return f"{problem}__{method}__s{seed}__{_half_hash(description)}{_half_hash(machine)}"
+
+
+def _half_hash(described: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()[:HALF]
 
 
 def keep(folder: Path, key: str, files: Iterable[str | Path]) -> None:

@@ -44,7 +44,9 @@ def record_of(config: Config, results: Sequence[Result]) -> dict[str, Any]:
     for result in results:
         method, digest = result.totals["method"], result.metadata["source_sha256"]
         if sources.setdefault(method, digest) != digest:
-            raise ValueError(f"fits of {method} were made from two versions of the sources; run the study again to renew the older")
+            raise ValueError(
+                f"fits of {method} were made from two versions of the sources; run the study again to renew the older"
+            )
     return {"config": config, "sources": sources}
 
 
@@ -109,7 +111,12 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> list[str]:
     said = [f"{part.folder}: {len(part.tables['summary'])} fits" for part in parts]
     if repeated:
         said.append(f"{repeated} fits were in several folders, the same but for their times: taken once, from the first of them")
-    files = [*(f"{name}.parquet" for name in (*TABLES, *KEPT_WHOLE)), "summary.csv", *(f"{name}.csv" for name in statistics), *texts]
+    files = [
+        *(f"{name}.parquet" for name in (*TABLES, *KEPT_WHOLE)),
+        "summary.csv",
+        *(f"{name}.csv" for name in statistics),
+        *texts,
+    ]
     return [*said, f"{len(tables['summary'])} fits in {out}: {', '.join(files)}"]
 
 
@@ -147,8 +154,8 @@ def _same(one: Config, two: Config, first: Path, other: Path) -> None:
         if key not in (*PARTS, "seeds"):
             _refuse_unless(
                 one.get(key) == two.get(key),
-                f"{key} is {one.get(key)!r} in {first} and {two.get(key)!r} in {other}; parts of a study differ in seeds, neurons, "
-                "problems and methods only: run one of them again with the other's",
+                f"{key} is {one.get(key)!r} in {first} and {two.get(key)!r} in {other}; parts of a study differ in seeds, "
+                "neurons, problems and methods only: run one of them again with the other's",
             )
 
 
@@ -161,7 +168,11 @@ def _methods_joined(config: Config, parts: Sequence[Part]) -> Config:
     """The config with, for each problem, the methods that fit it in any part."""
     problems = {}
     for name, declared in config["problems"].items():
-        fitted = [part.config["problems"][name].get("methods", part.config["methods"]) for part in parts if name in part.config["problems"]]
+        fitted = [
+            part.config["problems"][name].get("methods", part.config["methods"])
+            for part in parts
+            if name in part.config["problems"]
+        ]
         problems[name] = {**declared, "methods": list(dict.fromkeys(method for methods in fitted for method in methods))}
     return {**config, "problems": problems}
 
@@ -181,16 +192,21 @@ def _owners(parts: Sequence[Part]) -> tuple[pd.Series, int]:
             different = _differences(rows[first].loc[fit], row)
             _refuse_unless(
                 not different,
-                f"{' '.join(map(str, fit))} (problem, method, seed) is in {parts[first].folder} and in {parts[number].folder}, and "
-                f"differs in {', '.join(different)}; leave one of the folders out, or delete the fit there and run the study again",
+                f"{' '.join(map(str, fit))} (problem, method, seed) is in {parts[first].folder} and in {parts[number].folder}, "
+                f"and differs in {', '.join(different)}; leave one of the folders out, or delete the fit there and run the study "
+                "again",
             )
     return pd.Series(owners, name="part"), repeated
 
 
 def _differences(one: pd.Series, two: pd.Series) -> list[str]:
-    columns = [name for name in one.index.union(two.index, sort=False) if not str(name).startswith(TIMES)]
+    columns = [str(name) for name in one.index.union(two.index, sort=False) if not str(name).startswith(TIMES)]
     one, two = one.reindex(columns), two.reindex(columns)
-    return [str(name) for name in columns if not (one[name] == two[name] or (pd.isna(one[name]) and pd.isna(two[name])))]
+    return [name for name in columns if not _equal(one[name], two[name])]
+
+
+def _equal(one: Any, two: Any) -> bool:
+    return one == two or (pd.isna(one) and pd.isna(two))
 
 
 def _joined(name: str, parts: Sequence[Part], owners: pd.Series) -> pd.DataFrame:
@@ -198,7 +214,7 @@ def _joined(name: str, parts: Sequence[Part], owners: pd.Series) -> pd.DataFrame
     kept = []
     for number, part in enumerate(parts):
         table = part.tables[name]
-        owner = owners.reindex(pd.MultiIndex.from_frame(table[FIT])).to_numpy()
+        owner = owners.reindex(pd.MultiIndex.from_frame(pd.DataFrame(table[FIT]))).to_numpy()
         kept.append(table[owner == number])
     return pd.concat([table for table in kept if len(table)], ignore_index=True)
 

@@ -9,6 +9,8 @@ rule summary:
         csv=f"{RESULTS}/summary.csv",
         densities=f"{RESULTS}/densities.parquet",
         histories=f"{RESULTS}/histories.parquet",
+        # what these were made from: `gradevo merge` joins only what belongs together
+        record=f"{RESULTS}/record.json",
     log:
         f"{LOGS}/summary.log",
     conda:

@@ -4,8 +4,11 @@ from gradevo.workplace import end_with_workflow
 
 end_with_workflow()
 
+import json
+
 import pandas as pd
 
+from gradevo.merge import record_of
 from gradevo.result import read_result, write_aside
 from gradevo.study import density_rows, make_problem, summary_row
 
@@ -16,9 +19,11 @@ results = [read_result(*paths) for paths in zip(snakemake.input.histories, snake
 
 summary = pd.DataFrame([summary_row(config, problems[r.totals["problem"]], r) for r in results])
 densities = pd.DataFrame([row for r in results for row in density_rows(problems[r.totals["problem"]], r)])
+record = record_of(config, results)
 histories = pd.concat([r.history for r in results if len(r.history)], ignore_index=True)
 
 write_aside(snakemake.output.summary, lambda path: summary.to_parquet(path, index=False))
 write_aside(snakemake.output.csv, lambda path: summary.to_csv(path, index=False))
 write_aside(snakemake.output.densities, lambda path: densities.to_parquet(path, index=False))
 write_aside(snakemake.output.histories, lambda path: histories.to_parquet(path, index=False))
+write_aside(snakemake.output.record, lambda path: path.write_text(json.dumps(record, indent=1) + "\n"))
