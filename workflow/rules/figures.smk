@@ -111,5 +111,6 @@ rule check:
         f"{LOGS}/check.log",
     conda:
         "../../environment.yml"
+    retries: 0
     script:
         "../scripts/check_fits.py"
