@@ -131,12 +131,12 @@ def test_files_that_cannot_be_written_end_the_job_with_the_reason(folder, capfd)
     assert "toy genetic: cannot write fits/toy__genetic__s0.parquet" in capfd.readouterr().err
 
 
-def cluster_job(monkeypatch, number: int, memory_MB: float = 1e6) -> list[str]:
+def cluster_job(monkeypatch, number: int, memory_MB: float = 1e6, attempt: int = 1) -> list[str]:
     """One of the jobs that a workflow gives a cluster; what it leaves to the next."""
     monkeypatch.setenv(WORKFLOW, "1 2 login")
     monkeypatch.setenv(CLUSTER_JOB, str(number))
     try:
-        run_seeds(config(), "toy", "genetic", "targets.npz", files(), job_memory_MB=memory_MB)
+        run_seeds(config(), "toy", "genetic", "targets.npz", files(), job_memory_MB=memory_MB, attempt=attempt)
     except SystemExit:
         return [f"s{seed}" for seed, (history, _) in files().items() if not Path(history).exists()]
     return []
@@ -162,6 +162,21 @@ def test_a_fit_too_large_for_its_job_is_left_to_a_larger_one_and_in_the_third_a_
         assert result.message.endswith(f"in a job of {JOB_OVERHEAD_MB + 1:g} MB")
 
 
+def test_where_memory_grows_no_more_a_fit_that_is_too_large_holds_up_no_other(folder, monkeypatch):
+    """Several fits of one job: those after one that failed are first begun in a late attempt."""
+    install(monkeypatch)
+    assert cluster_job(monkeypatch, 3, memory_MB=JOB_OVERHEAD_MB + 1, attempt=3) == []
+    assert [read_result(*paths).status for paths in files().values()] == [Status.error, Status.error]
+    # likewise one with which a late job died
+    for history, rest in files().values():
+        Path(history).unlink()
+        Path(rest).unlink()
+    monkeypatch.setenv(CLUSTER_JOB, "4")
+    assert jobs_before(kept_folder("test"), "toy__genetic__s1__0") == 1  # the job before, which made it a row
+    assert cluster_job(monkeypatch, 5, attempt=5) == []
+    assert [read_result(*paths).status == Status.error for paths in files().values()] == [True, True]
+
+
 def test_a_fit_with_which_three_jobs_died_is_given_up_and_the_others_go_on(folder, monkeypatch):
     install(monkeypatch)
     place, key = kept_folder("test"), "toy__genetic__s1__0"
@@ -175,7 +190,7 @@ def test_a_fit_with_which_three_jobs_died_is_given_up_and_the_others_go_on(folde
     first, second = (read_result(*paths) for paths in files().values())
     assert first.status != Status.error
     assert second.status == Status.error
-    assert second.message.startswith(f"{KILLED} the end of its job, 3 times")
+    assert second.message.startswith(f"{KILLED} the end of its job (3 jobs)")
     # to the next workflow these jobs are nothing
     monkeypatch.setenv(WORKFLOW, "3 4 login")
     assert jobs_before(place, key) == 0

@@ -26,7 +26,9 @@ Files = Mapping[int, tuple[str, str]]
 """Of each seed: its history (.parquet) and the rest (.json)."""
 
 JOBS = 3
-"""On a cluster, a fit that so many jobs could not finish is given up: it becomes a row."""
+"""On a cluster, a fit that so many jobs could not finish is given up: it becomes a row. Memory grows up to the attempt with
+this number, and where that is too little, no other fit of the same job has to wait for more.
+"""
 
 _WARM = "warm"
 
@@ -39,6 +41,7 @@ def run_seeds(
     files: Files,
     threads: int | None = None,
     job_memory_MB: float | None = None,
+    attempt: int = 1,
 ) -> None:
     """Make every seed's fit, or take it over from an earlier, killed job, and write its files.
 
@@ -49,6 +52,7 @@ def run_seeds(
     threads: at most so many, unless GRADEVO_THREADS says otherwise.
     job_memory_MB: of the cluster's job that this is; None where it is not one. Fits that would outgrow it, or that are killed
     in it, are left to the next job, which has more memory; the JOBS-th of them makes them rows.
+    attempt: the how manieth job this is, 1 for the first.
 
     Raises SystemExit, naming the file and the way out, where files cannot be written; naming the fits that are left.
     """
@@ -67,7 +71,7 @@ def run_seeds(
                 missing[seed] = paths
         if not missing:
             return
-        child = Child(_make, config, posed, method, missing, keys, warm, job_memory_MB)
+        child = Child(_make, config, posed, method, missing, keys, warm, job_memory_MB, attempt)
         # cold, nothing is done before the fits' own processes, which have their limits
         limits = process_limits(config, job_memory_MB) if warm else Limits()
         outcome = child.follow(lambda message: message == _WARM, limits)
@@ -90,6 +94,7 @@ def _make(
     keys: Mapping[int, str],
     warm: bool,
     job_memory_MB: float | None,
+    attempt: int,
 ) -> None:
     compile_s = _warm_up(config, problem, method) if warm else 0.0
     # what is loaded stays: fits need not look through it, nor copy its pages by doing so
@@ -101,11 +106,11 @@ def _make(
     try:
         for seed, paths in files.items():
             before = jobs_before(folder, keys[seed]) if job_memory_MB is not None else 0
-            if before >= JOBS:
+            if before >= (JOBS if attempt <= JOBS else 1):
                 result = _given_up(config, problem, method, seed, before)
             else:
                 result = fit_apart(config, problem, method, seed, job_memory_MB=job_memory_MB)
-            if job_memory_MB is not None and result.message.startswith(KILLED) and before + 1 < JOBS:
+            if job_memory_MB is not None and result.message.startswith(KILLED) and max(before + 1, attempt) < JOBS:
                 left.append(f"{problem.name} {method} seed {seed}: {result.message}; left to a job with more memory")
                 _say(left[-1])
                 continue
@@ -124,7 +129,7 @@ def _make(
 def _given_up(config: Config, problem: Problem, method: str, seed: int, jobs: int) -> Result:
     """The row of a fit whose jobs all died."""
     message = (
-        f"{KILLED} the end of its job, {jobs} times: killed, or over its memory or time; the cluster's accounting says which"
+        f"{KILLED} the end of its job ({jobs} jobs): killed, or over its memory or time; the cluster's accounting says which"
     )
     return run_fit(config, problem, method, seed, ended=Ended(Status.error, message))
 

@@ -21,6 +21,8 @@ rule fit:
         **fit_resources(),
         # of several fits in one of a cluster's jobs (profiles/slurm), one at a time
         alone=1,
+        # for the script: in the last with more memory, what is still too large becomes a row
+        attempt=lambda wildcards, attempt: attempt,
     params:
         # not read by the script: a change in them makes these fits again, and no others
         problem=lambda wildcards: config["problems"][wildcards.problem],

@@ -22,4 +22,5 @@ run_seeds(
     dict(zip(config["seeds"], paths, strict=True)),
     threads=snakemake.threads,
     job_memory_MB=snakemake.resources.get("mem_mb"),
+    attempt=snakemake.resources.attempt,
 )
