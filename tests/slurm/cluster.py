@@ -55,7 +55,7 @@ JobRequeue=1
 KillWait=2
 MpiDefault=none
 ReturnToService=2
-SchedulerParameters=sched_min_interval=100000,batch_sched_delay=1
+SchedulerParameters=sched_min_interval=100000,batch_sched_delay=1,sched_interval=2,bf_interval=2
 StateSaveLocation={folder}/ctld
 SlurmdSpoolDir={folder}/slurmd
 SlurmdParameters=config_overrides
