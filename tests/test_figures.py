@@ -77,7 +77,7 @@ def test_fits_without_a_finite_loss_do_not_stop_the_figures():
 def test_picture_of_the_kernels():
     """It is drawn from the code's own plans: every node once, no fill on a tree, fill on a cycle; each step backwards once."""
     tree = balanced_tree(2)
-    plan = plan_elimination(tree.n_nodes, tree.edges, tree.conductances_uS)
+    plan = plan_elimination(tree.n_nodes, tree.edges)
     pairs, fill = entries(plan)
     assert len(pairs) == tree.n_nodes - 1
     assert not fill.any()

@@ -25,7 +25,7 @@ class Simulation(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
         wanted = any(ctx.needs_input_grad[1:3])
         densities, passive = cpu.adjoint(ctx.run, gradients[0].detach().numpy(), passive=wanted)
-        out = torch.from_numpy(np.ascontiguousarray(densities.astype(ctx.run.dtype)))
+        out = torch.from_numpy(np.ascontiguousarray(densities.astype(ctx.run.batch.dtype)))
         if passive is None:
             return out, None, None, None, None
         return out, torch.from_numpy(passive.capacitance_uF_cm2), torch.from_numpy(passive.conductances_uS), None, None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradevo.kernels import cpu
+from gradevo.kernels.compiling import compile_seconds
 from gradevo.meter import TANGENT_WEIGHT, Meter, RunEnded
 from gradevo.methods import Method, get_method
 from gradevo.problem import Problem
@@ -75,14 +75,10 @@ def fit(
         stop_loss=stop_loss,
         wall_limit_s=wall_limit_s,
         on_event=on_event,
-        compile_clock=cpu.compile_seconds,
+        compile_clock=compile_seconds,
         tangent_weight=tangent_weight,
     )
-    warm_up_s = 0.0
     if ended is None:
-        compiled_before = cpu.compile_seconds()
-        cpu.warm_up(problem.neuron)
-        warm_up_s = cpu.compile_seconds() - compiled_before
         view = problem.view(complete.get("view", chosen.view))
         status, message = _run(chosen, view, meter, np.random.default_rng(seed), complete)
     else:
@@ -104,7 +100,7 @@ def fit(
         "compartment_steps": meter.compartment_steps,
         "wall_s": meter.wall_s,
         "cpu_s": meter.cpu_s,
-        "compile_s": warm_up_s + meter.compile_s,
+        "compile_s": meter.compile_s,
         **scores,
     }
     return Result(

@@ -16,7 +16,7 @@ from gradevo.apart import Child, Death, Limits, fit_apart, process_limits
 from gradevo.config import Config
 from gradevo.fit import Ended
 from gradevo.kept import KILLED, fit_key, jobs_before, keep, kept_folder, take_over
-from gradevo.kernels import cpu
+from gradevo.kernels.threads import available_threads
 from gradevo.methods import get_method
 from gradevo.problem import Problem
 from gradevo.result import Result, Status, write_result
@@ -57,8 +57,8 @@ def run_seeds(
     Raises SystemExit, naming the file and the way out, where files cannot be written; naming the fits that are left.
     """
     if threads is not None:
-        os.environ.setdefault("GRADEVO_THREADS", str(min(threads, cpu.available_threads())))
-    keys = {seed: fit_key(config, problem, method, seed, targets, cpu.available_threads()) for seed in files}
+        os.environ.setdefault("GRADEVO_THREADS", str(min(threads, available_threads())))
+    keys = {seed: fit_key(config, problem, method, seed, targets, available_threads()) for seed in files}
     folder = kept_folder(config["study"])
     posed = make_problem(config, problem, targets)
     status = 0

@@ -20,7 +20,7 @@ from gradevo.observations import checked_observed, checked_trace, comparable
 from gradevo.parameters import Inputs, Parameters, make_parameters
 from gradevo.protocol import Protocol
 from gradevo.sensitivity import ResidualProducts, residual_products
-from gradevo.simulate import backpropagate, run_numpy, simulate_numpy
+from gradevo.simulate import gradient_numpy, simulate_numpy
 from gradevo.stimulus import first_shared
 from gradevo.transforms import Transform, check_bounds
 
@@ -193,16 +193,12 @@ class Problem:
         loss, target = self.loss_function, self._recordings[0][1]
         for rows in _chunks(len(thetas), self.neuron, self.protocol, loss, gradient=True):
             inputs, possible = self._inputs(self.densities(thetas[rows]))
-            voltages, run = run_numpy(self.neuron, inputs.densities, self._plans[0], **inputs.passive())
+            voltages, found = gradient_numpy(self.neuron, inputs.densities, self._plans[0], loss, target, **inputs.passive())
             values = loss.terms(voltages, target).mean(axis=1)
             finite = np.isfinite(values) & possible
             losses[rows] = np.where(finite, values, np.inf)
-            if finite.any():
-                upstream = np.where(finite[:, None, None, None], loss.slopes(voltages, target), 0.0)
-                passive = bool(inputs.passive())
-                found = Inputs(*backpropagate(run, upstream, inputs.axial_resistivity, passive))
-                slope = self.coordinates.slope(thetas[rows])
-                gradients[rows] = np.where(finite[:, None], self.parameters.gradient(found) * slope, 0.0)
+            slope = self.coordinates.slope(thetas[rows])
+            gradients[rows] = np.where(finite[:, None], self.parameters.gradient(Inputs(*found)) * slope, 0.0)
         return losses, gradients
 
     def residual_products(self, theta: np.ndarray) -> ResidualProducts:

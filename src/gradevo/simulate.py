@@ -13,6 +13,8 @@ from gradevo.protocol import Protocol
 if TYPE_CHECKING:
     import torch
 
+    from gradevo.losses.base import Loss
+
 
 def simulate(
     neuron: Neuron,
@@ -109,43 +111,44 @@ def simulate_numpy(
     """``simulate`` without torch and without gradients, from and to numpy arrays."""
     densities = np.asarray(densities)
     single = densities.ndim == 2
-    return run_numpy(
-        neuron, densities[None] if single else densities, protocol, threads, False,
-        capacitance=capacitance, axial_resistivity=axial_resistivity,
-    )[0][0 if single else slice(None)]  # fmt: skip
+    batch = densities[None] if single else densities
+    if batch.ndim != 3:
+        raise ValueError(f"densities have {batch.ndim} axes; give [population, channels, compartments]")
+    plan = protocol if isinstance(protocol, cpu.Plan) else cpu.make_plan(neuron, protocol)
+    passive = passive_properties(neuron, len(batch), capacitance, axial_resistivity)
+    dtype = np.float32 if batch.dtype == np.float32 else np.float64
+    voltages = cpu.forward(plan, batch.astype(dtype, copy=False), False, threads, passive)[0]
+    return voltages[0] if single else voltages
 
 
-def run_numpy(
+def gradient_numpy(
     neuron: Neuron,
     densities: np.ndarray,
     protocol: Protocol | cpu.Plan,
+    loss: Loss,
+    target: np.ndarray,
     threads: int | None = None,
-    keep: bool = True,
     *,
     capacitance: np.ndarray | None = None,
     axial_resistivity: np.ndarray | None = None,
-) -> tuple[np.ndarray, cpu.Run]:
-    """Voltages [population, stimuli, samples, recorded] mV of densities [population, channels, compartments] S/cm2, and, if
-    ``keep``, what ``backpropagate`` needs. Errors as ``simulate``."""
-    if densities.ndim != 3:
-        raise ValueError(f"densities have {densities.ndim} axes; give [population, channels, compartments]")
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
+    """Voltages as `simulate_numpy`, and derivatives of each candidate's loss against the target [stimuli, samples, recorded] mV
+    with respect to densities [population, channels, compartments] and, if either was given, to capacitance [population,
+    compartments] and axial resistivity [population] (None where the run was not given one). Simulations that diverged
+    contribute nothing. Errors as ``simulate``."""
     plan = protocol if isinstance(protocol, cpu.Plan) else cpu.make_plan(neuron, protocol)
     passive = passive_properties(neuron, len(densities), capacitance, axial_resistivity)
-    dtype = np.float32 if densities.dtype == np.float32 else np.float64
-    voltages, _, run = cpu.forward(plan, densities.astype(dtype, copy=False), keep, threads, passive)
-    return voltages, run
-
-
-def backpropagate(
-    run: cpu.Run, voltage_gradients: np.ndarray, axial_resistivity: np.ndarray | None, passive: bool
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """From dL/d voltages [population, stimuli, samples, recorded] to the derivatives with respect to densities [population,
-    channels, compartments] and, if ``passive``, to capacitance [population, compartments] and axial resistivity [population]
-    (None where the run was not given one)."""
-    densities, others = cpu.adjoint(run, voltage_gradients, passive=passive)
-    if others is None:
-        return densities, None, None
+    wanted = passive is not None
+    if loss.weights is not None:
+        voltages, found = cpu.gradient(
+            plan, densities, lambda stimuli, v: loss.slopes_of(stimuli, v, target), threads, passive, wanted
+        )  # fmt: skip
+    else:
+        voltages, _, run = cpu.forward(plan, densities, True, threads, passive)
+        found = cpu.adjoint(run, loss.slopes(voltages, target), wanted)
+    if found.passive is None or passive is None:
+        return voltages, (found.densities, None, None)
     resistivity = None
     if axial_resistivity is not None:
-        resistivity = -(others.conductances_uS * run.passive.conductances_uS).sum(axis=1) / axial_resistivity
-    return densities, others.capacitance_uF_cm2, resistivity
+        resistivity = -(found.passive.conductances_uS * passive.conductances_uS).sum(axis=1) / axial_resistivity
+    return voltages, (found.densities, found.passive.capacitance_uF_cm2, resistivity)

@@ -9,7 +9,7 @@ from gradevo.kernels import cpu, tangents
 from gradevo.losses import Recorded, make_loss
 from gradevo.parameters import Inputs
 from gradevo.sensitivity import directions, residual_products
-from gradevo.simulate import backpropagate, run_numpy
+from gradevo.simulate import gradient_numpy, simulate_numpy
 
 
 class Gradevo:
@@ -35,18 +35,18 @@ class Gradevo:
 
     def forward(self) -> np.ndarray:
         """Voltages [simulations, samples + 1, compartments] mV."""
-        return run_numpy(self.case.neuron, self._densities(), self.plan, self.threads, keep=False)[0][0]
+        return simulate_numpy(self.case.neuron, self._densities(), self.plan, self.threads)[0]
 
     def forward_as_neuron(self) -> np.ndarray:
         """The same in NEURON's mode, which solves the first voltages from the initial gates."""
-        return run_numpy(self.case.neuron, self._densities(), self.case.protocol(0.0), self.threads, keep=False)[0][0]
+        return simulate_numpy(self.case.neuron, self._densities(), self.case.protocol(0.0), self.threads)[0]
 
     def gradient(self) -> np.ndarray:
         """d loss / d densities, [densities]; what Problem.loss_and_gradient does, in either precision."""
-        voltages, run = run_numpy(self.case.neuron, self._densities(), self.plan, self.threads)
+        densities = self._densities()
+        voltages, found = gradient_numpy(self.case.neuron, densities, self.plan, self.loss, self.target, self.threads)
         self.loss.terms(voltages, self.target).mean()
-        slopes = self.loss.slopes(voltages, self.target)
-        return self.case.parameters.gradient(Inputs(*backpropagate(run, slopes, None, False)))[0]
+        return self.case.parameters.gradient(Inputs(*found))[0]
 
     def tangents(self, count: int) -> None:
         """Derivatives of all recorded voltages along the first ``count`` densities, computed and dropped."""

@@ -18,7 +18,7 @@ from gradevo.bench.contestants import TOLERANCE_MV, Running
 from gradevo.bench.model import Case
 from gradevo.bench.rounds import field, passes, ratios, row, time_headline, time_size
 from gradevo.bench.worker import as_request
-from gradevo.kernels.cpu import available_threads
+from gradevo.kernels.threads import available_threads
 from gradevo.provenance import describe_run
 from gradevo.result import write_aside
 

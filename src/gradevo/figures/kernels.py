@@ -48,11 +48,11 @@ def kernels() -> Figure:
     rows = figure.add_gridspec(3, 6, height_ratios=(1.0, 1.25, 1.15))
     _step(figure.add_subplot(rows[0, :]))
     tree = balanced_tree(2, length_um=200.0)
-    plan = plan_elimination(tree.n_nodes, tree.edges, tree.conductances_uS)
+    plan = plan_elimination(tree.n_nodes, tree.edges)
     _tree(figure.add_subplot(rows[1, :2]), tree, plan)
     _matrix(figure.add_subplot(rows[1, 2:4]), plan, "c  its matrix: no fill")
     cycle = from_adjacency(_cycle(), 0.5e-3)
-    plan = plan_elimination(cycle.n_nodes, cycle.edges, cycle.conductances_uS)
+    plan = plan_elimination(cycle.n_nodes, cycle.edges)
     _matrix(figure.add_subplot(rows[1, 4:]), plan, "d  a cycle of six: fill")
     _lanes(figure.add_subplot(rows[2, :3]))
     _checkpoints(figure.add_subplot(rows[2, 3:]), n_steps=36)
@@ -106,7 +106,7 @@ def entries(plan: Elimination) -> tuple[np.ndarray, np.ndarray]:
     """(row, column) [entries, 2] of the matrix in the order of elimination, and which of them are fill [entries]."""
     place = np.argsort(plan.order)
     owner = np.repeat(np.arange(len(plan.order)), np.diff(plan.start))
-    return np.column_stack([owner, place[plan.column]]), plan.value == 0
+    return np.column_stack([owner, place[plan.column]]), plan.fill
 
 
 def _matrix(ax: Axes, plan: Elimination, title: str) -> None:

@@ -80,7 +80,6 @@ def _conductances(powers: list[list[tuple[int, int]]]) -> list[str]:
 
 def _advance(channels: ChannelSet) -> list[str]:
     """One compartment, one step: gates move on and are stored; returns its part of the matrix and of the right-hand side."""
-    powers = _gate_powers(channels)
     lines = [_HEADER, "def advance(states, now, new, dens, at, base, capacitance, h):", f"{_INDENT}V = load(states, now)"]
     lines += _curves(channels, slopes=False)
     for i, gate in enumerate(channels.gates):
@@ -89,10 +88,15 @@ def _advance(channels: ChannelSet) -> list[str]:
         else:
             lines.append(f"{_INDENT}x_{i} = inf_{i} + (load(states, now + {i + 1} * WIDTH) - inf_{i}) * exp(-h * rate_{i})")
         lines.append(f"{_INDENT}store(states, new + {i + 1} * WIDTH, x_{i})")
-    lines += _conductances(powers)
-    total = " + ".join(f"g_{c}" for c in range(len(powers)))
+    return [*lines, *_matrix_part(channels), ""]
+
+
+def _matrix_part(channels: ChannelSet) -> list[str]:
+    """Code that returns a compartment's part of the matrix and of the right-hand side, from the gates x_i."""
+    total = " + ".join(f"g_{c}" for c in range(len(channels.channels)))
     driven = " + ".join(f"g_{c} * {channel.reversal_mV!r}" for c, channel in enumerate(channels.channels))
-    return [*lines, f"{_INDENT}return base + ({total}), capacitance * V + ({driven})", ""]
+    returned = f"{_INDENT}return base + ({total}), capacitance * V + ({driven})"
+    return [*_conductances(_gate_powers(channels)), returned]
 
 
 def _conductance(channels: ChannelSet) -> list[str]:
@@ -104,16 +108,10 @@ def _conductance(channels: ChannelSet) -> list[str]:
     return [*lines, f"{_INDENT}return base + ({' + '.join(f'g_{c}' for c in range(len(powers)))})", ""]
 
 
-def _linearised(channels: ChannelSet) -> list[str]:
-    """Code that leaves, for the step from ``now`` to ``new``, kept_i = dx_new/dx_old and slope_i = dx_new/dV of every gate.
-
-    What is needed of the current follows: pull_c = E_c - V* (V* the solved voltage), open_c the product of channel c's gates,
-    and its derivative open_c_i in gate i.
-    """
-    lines = [f"{_INDENT}V = load(states, now)", f"{_INDENT}solved = V + theta * (load(states, new) - V)"]
-    lines += _curves(channels, slopes=True)
+def _gate_slopes(channels: ChannelSet) -> list[str]:
+    """Code that leaves, for the step from ``now`` to ``new``, kept_i = dx_new/dx_old and slope_i = dx_new/dV of every gate."""
+    lines = _curves(channels, slopes=True)
     for i, gate in enumerate(channels.gates):
-        lines.append(f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)")
         if gate.instantaneous:
             lines.append(f"{_INDENT}slope_{i} = dinf_{i}")
         else:
@@ -122,6 +120,13 @@ def _linearised(channels: ChannelSet) -> list[str]:
                 f"{_INDENT}away_{i} = (inf_{i} - load(states, now + {i + 1} * WIDTH)) * (h * kept_{i})",
                 f"{_INDENT}slope_{i} = dinf_{i} * (1.0 - kept_{i}) + away_{i} * drate_{i}",
             ]
+    return lines
+
+
+def _current_slopes(channels: ChannelSet) -> list[str]:
+    """Code that leaves, from the gates x_i and the solved voltage, pull_c = E_c - V* of channel c, open_c, the product of its
+    gates, and open_c_i, the derivative of that in gate i."""
+    lines = []
     for c, gates in enumerate(_gate_powers(channels)):
         lines.append(f"{_INDENT}pull_{c} = {channels.channels[c].reversal_mV!r} - solved")
         if gates:
@@ -137,7 +142,11 @@ def _retreat(channels: ChannelSet) -> list[str]:
     lines = [
         _HEADER,
         "def retreat(states, now, new, dens, at, mu, capacitance, theta, h, volts_bar, v_at, gates_bar, x_at, dens_bar):",
-        *_linearised(channels),
+        f"{_INDENT}V = load(states, now)",
+        f"{_INDENT}solved = V + theta * (load(states, new) - V)",
+        *_gate_slopes(channels),
+        *(f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)" for i in range(len(channels.gates))),
+        *_current_slopes(channels),
         f"{_INDENT}incoming = load(volts_bar, v_at) * (1.0 - 1.0 / theta) + capacitance * mu",
     ]
     for c, gates in enumerate(_gate_powers(channels)):
@@ -161,41 +170,78 @@ def _retreat(channels: ChannelSet) -> list[str]:
 
 
 def _linearise(channels: ChannelSet) -> list[str]:
-    """One compartment, one step: what the linearised step multiplies with, into rows of ``found``: kept, slope and drive of
-    every gate, the source of every channel, and the solved voltage."""
-    powers = _gate_powers(channels)
-    lines = [_HEADER, "def linearise(states, now, new, dens, at, theta, h, found):", *_linearised(channels)]
-    n_gates = len(channels.gates)
-    for c, gates in enumerate(powers):
+    """One compartment, one step, as ``advance``; and what the linearised step multiplies with: kept and slope of every gate."""
+    lines = [
+        _HEADER,
+        "def advance_linearised(states, now, new, dens, at, base, capacitance, h, coefficients, c_at):",
+        f"{_INDENT}V = load(states, now)",
+        *_gate_slopes(channels),
+    ]
+    for i, gate in enumerate(channels.gates):
+        old = f"load(states, now + {i + 1} * WIDTH)"
+        lines += [
+            f"{_INDENT}x_{i} = inf_{i}" + ("" if gate.instantaneous else f" + ({old} - inf_{i}) * kept_{i}"),
+            f"{_INDENT}store(states, new + {i + 1} * WIDTH, x_{i})",
+            f"{_INDENT}store(coefficients, c_at + {3 * i} * WIDTH, {'0.0' if gate.instantaneous else f'kept_{i}'})",
+            f"{_INDENT}store(coefficients, c_at + {3 * i + 1} * WIDTH, slope_{i})",
+        ]
+    return [*lines, *_matrix_part(channels), ""]
+
+
+def _drive(channels: ChannelSet) -> list[str]:
+    """The rest, once V* is known: d(current)/dx of every gate, and the source of every channel."""
+    lines = [
+        _HEADER,
+        "def drive(states, new, dens, at, solved, coefficients, c_at, sources, s_at):",
+        *(f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)" for i in range(len(channels.gates))),
+        *_current_slopes(channels),
+    ]
+    for c, gates in enumerate(_gate_powers(channels)):
         opened = f" * open_{c}" if gates else ""
-        lines.append(f"{_INDENT}store(found, {3 * n_gates + c} * WIDTH, pull_{c}{opened})")
+        lines.append(f"{_INDENT}store(sources, s_at + {c} * WIDTH, pull_{c}{opened})")
         for i, _ in gates:
-            lines += [
-                f"{_INDENT}store(found, {3 * i} * WIDTH, {'0.0' if channels.gates[i].instantaneous else f'kept_{i}'})",
-                f"{_INDENT}store(found, {3 * i + 1} * WIDTH, slope_{i})",
-                f"{_INDENT}store(found, {3 * i + 2} * WIDTH, pull_{c} * load(dens, at + {c} * WIDTH) * open_{c}_{i})",
-            ]
-    return [*lines, f"{_INDENT}store(found, {3 * n_gates + len(powers)} * WIDTH, solved)", ""]
+            value = f"pull_{c} * load(dens, at + {c} * WIDTH) * open_{c}_{i}"
+            lines.append(f"{_INDENT}store(coefficients, c_at + {3 * i + 2} * WIDTH, {value})")
+    return [*lines, ""]
+
+
+def _tangent(channels: ChannelSet) -> list[str]:
+    """One compartment, one linearised step along all directions: gates move on, and the right-hand side is left in ``rhs``, less
+    what the first node that was eliminated before it contributes."""
+    gates = range(len(channels.gates))
+    lines = [_HEADER, "def tangent(coefficients, c_at, delta, at, rhs, to, n_directions, charge, factor, child):"]
+    for i in gates:
+        for k, name in enumerate(("kept", "slope", "drive")):
+            lines.append(f"{_INDENT}{name}_{i} = peek(coefficients, c_at + {3 * i + k} * WIDTH)")
+    body = ["V = load(delta, at + d)", "right = charge * V - factor * load(rhs, child + d)"]
+    for i, gate in enumerate(channels.gates):
+        here = f"delta, at + {i + 1} * n_directions + d"
+        kept = "" if gate.instantaneous else f"kept_{i} * load({here}) + "
+        body += [f"x_{i} = {kept}slope_{i} * V", f"store({here}, x_{i})", f"right = right + drive_{i} * x_{i}"]
+    body.append("store(rhs, to + d, right)")
+    lines.append(f"{_INDENT}for d in range(0, n_directions, WIDTH):")
+    return [*lines, *(2 * _INDENT + line for line in body), ""]
 
 
 def channel_source(channels: ChannelSet) -> str:
     """The channels' half of a kernel: functions over one compartment's lanes."""
     lines = [f"VOLTAGE_LIMIT = {VOLTAGE_LIMIT_MV!r}", ""]
-    return "\n".join([*lines, *_advance(channels), *_conductance(channels), *_retreat(channels), *_linearise(channels)])
+    parts = (_advance, _conductance, _retreat, _linearise, _drive, _tangent)
+    return "\n".join([*lines, *(line for part in parts for line in part(channels))])
 
 
 def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
     """The whole text of a channel set's kernel module, for numbers of one precision (float64 or float32)."""
     single = precision == "float32"
     primitives = (_HERE / "primitives.py").read_text().replace("SINGLE = False", f"SINGLE = {single}", 1)
-    drivers = [(_HERE / name).read_text() for name in ("driver.py", "tangent_driver.py")]
+    drivers = [(_HERE / name).read_text() for name in ("driver.py", "across_driver.py", "tangent_driver.py")]
     lanes = hashlib.sha256((_HERE / "lanes.py").read_bytes()).hexdigest()
     width = VECTOR_BYTES // (4 if single else 8)
     note = (
         f"# Generated by gradevo from the channel set {channels.name!r}, {precision}; edit the declaration, not this file.\n"
         f"# lanes.py {lanes}\n"
     )
-    setting = f"from gradevo.kernels.lanes import memory\n\nWIDTH = {width}\nload, store = memory(WIDTH)\n\n"
+    setting = f"from gradevo.kernels.lanes import align_stack, memory\n\nWIDTH = {width}\nload, store, peek = memory(WIDTH)\n\n"
     return note + "\n\n".join([primitives, setting + channel_source(channels), *drivers])
 
 

@@ -1,141 +1,34 @@
-"""Lays simulations out as lanes, runs the generated kernel in threads, and hands back voltages and their adjoints."""
+"""Runs the generated kernels: from densities to voltages, and from the voltages' adjoints to the densities'."""
 
-import itertools
-import os
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradevo.kernels.codegen import VECTOR_BYTES, kernel_module
-from gradevo.kernels.elimination import Elimination, plan_elimination
+from gradevo.kernels import memory
+from gradevo.kernels.codegen import kernel_module
+from gradevo.kernels.compiling import call, compile_seconds
+from gradevo.kernels.layout import Layout, choose_layout
+from gradevo.kernels.plan import Passive, Plan, make_plan, smallest_plan
+from gradevo.kernels.threads import available_threads, in_threads
 from gradevo.neuron import Neuron
-from gradevo.protocol import Protocol
-from gradevo.units import S_PER_CM2_UM2_TO_US, UF_PER_CM2_UM2_TO_NF
+from gradevo.units import UF_PER_CM2_UM2_TO_NF
+
+__all__ = ["Passive", "Plan", "adjoint", "forward", "gradient", "make_plan", "warm_up"]
 
 KEPT_BYTES = 512 * 2**20
 """Up to this much memory, a gradient keeps every state; beyond, it keeps checkpoints and runs each segment twice."""
 
-_compile_seconds = 0.0
-
-
-def compile_seconds() -> float:
-    """Seconds this process has spent on compiling or loading kernels."""
-    return _compile_seconds
-
-
-def available_threads() -> int:
-    """GRADEVO_THREADS, else the cores this process may use.
-
-    Raises:
-        ValueError: if GRADEVO_THREADS is not a positive number.
-    """
-    wanted = os.environ.get("GRADEVO_THREADS")
-    if wanted is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not wanted.isdigit() or int(wanted) < 1:
-        raise ValueError(f"GRADEVO_THREADS is {wanted!r}; it must be a whole number of 1 or more")
-    return int(wanted)
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="gradevo")
-
-
-# threads do not exist in a forked child, which must not wait for its parent's
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+CACHED_BYTES = 8 * 2**20
+"""`gradient` takes as many blocks at once in each thread as keep their states within this, a core's share of the last cache."""
 
 
 @dataclass(frozen=True, eq=False)
-class Passive:
-    """What a membrane is without its channels, for each candidate.
-
-    capacitance_uF_cm2: [population, compartments]. conductances_uS: [population, edges], axial.
-    """
-
-    capacitance_uF_cm2: np.ndarray
-    conductances_uS: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Everything about one neuron under one protocol that does not depend on its densities, as the kernel wants it."""
-
-    neuron: Neuron
-    protocol: Protocol
-    elimination: Elimination
-    drive: tuple[np.ndarray, ...]
-    initial_state: np.ndarray
-    recorded: np.ndarray
-    to_uS: np.ndarray
-
-    @property
-    def clock(self) -> tuple[float, float, int]:
-        p = self.protocol
-        return (p.step_ms, p.first_gate_step_ms, p.steps_per_sample)
-
-    @cached_property
-    def own_passive(self) -> Passive:
-        """The neuron's own, as a population of one."""
-        m = self.neuron.morphology
-        return Passive(np.full((1, m.n_compartments), self.neuron.channels.capacitance_uF_cm2), m.conductances_uS[None])
-
-
-def make_plan(neuron: Neuron, protocol: Protocol) -> Plan:
-    """Raises ValueError if the protocol names a site the neuron lacks."""
-    protocol.validate(neuron)
-    m, channels = neuron.morphology, neuron.channels
-    currents = np.ascontiguousarray(protocol.stimulus.values_nA.transpose(2, 1, 0))
-    weights = protocol.stimulus.step_weights(protocol.start_ms, protocol.step_ms, protocol.n_steps)
-    return Plan(
-        neuron=neuron,
-        protocol=protocol,
-        elimination=plan_elimination(m.n_nodes, m.edges, m.conductances_uS),
-        drive=(*weights, currents, np.array(protocol.stimulated, dtype=np.int64)),
-        initial_state=np.array([channels.initial_voltage_mV, *channels.initial_gates()], dtype=float),
-        recorded=np.array(protocol.recorded, dtype=np.int64),
-        to_uS=m.areas_um2 * S_PER_CM2_UM2_TO_US,
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """Simulation k, candidate by candidate and within each stimulus by stimulus, is lane k % width of block k // width."""
-
-    total: int
-    blocks: int
-    width: int
-    candidate: np.ndarray
-    stimulus: np.ndarray
-
-    def to_lanes(self, values: np.ndarray, dtype: type) -> np.ndarray:
-        """[simulations or candidates given by index, ...] -> [block, ..., lane]; the last block repeats the last one."""
-        rows = values.reshape(self.blocks, self.width, *values.shape[1:])
-        return np.ascontiguousarray(np.moveaxis(rows, 1, -1), dtype=dtype)
-
-    def from_lanes(self, values: np.ndarray) -> np.ndarray:
-        """[block, ..., lane] -> [simulations, ...]."""
-        rows = np.moveaxis(values, -1, 1)
-        return rows.reshape(self.blocks * self.width, *values.shape[1:-1])[: self.total]
-
-
-def _layout(n_population: int, n_stimuli: int, dtype: type) -> Layout:
-    width = VECTOR_BYTES // np.dtype(dtype).itemsize
-    total = n_population * n_stimuli
-    blocks = -(-total // width)
-    candidate, stimulus = np.divmod(np.minimum(np.arange(blocks * width), total - 1), n_stimuli)
-    return Layout(total, blocks, width, candidate, stimulus)
-
-
-@dataclass(eq=False)
-class Run:
-    """A forward run, with what its adjoint needs: every state, or checkpoints of them."""
+class Batch:
+    """Simulations laid out for the kernels: densities [block, row, channel, lane] uS, and matrix, the voltage matrix without
+    channels (diagonal, entries, C / (theta dt))."""
 
     plan: Plan
     layout: Layout
@@ -145,88 +38,75 @@ class Run:
     densities: np.ndarray
     passive: Passive
     matrix: tuple[np.ndarray, np.ndarray, np.ndarray]
-    kept: bool
+
+    @cached_property
+    def module(self) -> Any:
+        return kernel_module(self.plan.neuron.channels, self.dtype.__name__)
+
+    @property
+    def state_shape(self) -> tuple[int, int, int]:
+        """Of one block."""
+        return (self.layout.rows, self.plan.initial_state.size, self.layout.width)
+
+    @property
+    def block_bytes(self) -> int:
+        """Of every state of one block."""
+        return (self.plan.protocol.n_steps + 1) * int(np.prod(self.state_shape)) * np.dtype(self.dtype).itemsize
+
+    def part(self, first: int, end: int) -> tuple[Any, ...]:
+        """What the passes over blocks first to end have in common, in the order of the kernels' arguments."""
+        plan, p = self.plan, self.plan.protocol
+        matrix = (a if len(a) == 1 else a[first:end] for a in self.matrix)
+        return (
+            p.n_steps, plan.elimination.graph, *matrix, p.implicitness, plan.clock, plan.drive, self.layout.stimulus[first:end],
+            self.densities[first:end], plan.recorded, plan.neuron.n_compartments,
+        )  # fmt: skip
+
+    def records(self, blocks: int) -> np.ndarray:
+        lane = () if self.layout.across else (self.layout.width,)
+        return memory.empty((blocks, self.plan.protocol.n_samples, self.plan.recorded.size, *lane), self.dtype)
+
+
+class Kept(NamedTuple):
+    """What a forward pass over some blocks leaves for the adjoint: every state, or checkpoints every so many steps."""
+
+    whole: bool
     every: int
     states: np.ndarray
     checkpoints: np.ndarray
+
+
+@dataclass(eq=False)
+class Run:
+    """A forward pass with what its adjoint needs."""
+
+    batch: Batch
+    kept: Kept
     diverged: np.ndarray
 
     def __del__(self) -> None:
-        """The state buffers serve the next run of the same size."""
-        _release(self.states)
-        _release(self.checkpoints)
+        """The buffers serve the next run of the same size."""
+        memory.release(self.kept.states)
+        memory.release(self.kept.checkpoints)
 
 
-# Fresh large arrays cost a page fault per 4 kB, a third of a small run's time: a few are kept for reuse.
-_spare: list[np.ndarray] = []
-_SPARE_BUFFERS = 4
+class Slopes(NamedTuple):
+    """Derivatives with respect to densities [population, channels, compartments] (1 / (S/cm2)) and, where asked for, to
+    capacitances and axial conductances, in the places of a Passive."""
+
+    densities: np.ndarray
+    passive: Passive | None
 
 
-def _acquire(shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    size = int(np.prod(shape))
-    for i, buffer in enumerate(_spare):
-        if buffer.dtype == dtype and size <= buffer.size <= 2 * size + 4096:
-            return _spare.pop(i)[:size].reshape(shape)
-    return np.empty(size, dtype).reshape(shape)
-
-
-def _release(array: np.ndarray) -> None:
-    flat = array.base if array.base is not None else array.reshape(-1)
-    assert isinstance(flat, np.ndarray)
-    if flat.size:
-        _spare.append(flat.reshape(-1))
-    del _spare[:-_SPARE_BUFFERS]
-
-
-def in_threads(threads: int, n_blocks: int, call: Callable[[int, int, int], None]) -> None:
-    """Calls call(worker, first_block, end_block) on contiguous shares of the blocks."""
-    shares = min(threads, n_blocks)
-    bounds = [round(n_blocks * k / shares) for k in range(shares + 1)]
-    if shares == 1:
-        call(0, 0, n_blocks)
-        return
-    for future in [_pool(threads).submit(call, w, *ends) for w, ends in enumerate(itertools.pairwise(bounds))]:
-        future.result()
-
-
-def _matrix(plan: Plan, layout: Layout, passive: Passive, dtype: type) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The voltage matrix without channels: diagonal [block, node, lane], entries [block, entry, lane] and C / (theta dt)
-    [block, compartment, lane]; one block serves all where the candidates share them."""
-    m, p = plan.neuron.morphology, plan.protocol
-    capacity = passive.capacitance_uF_cm2 * m.areas_um2 * UF_PER_CM2_UM2_TO_NF / (p.implicitness * p.step_ms)
-    base = np.zeros((len(capacity), m.n_nodes))
-    base[:, : m.n_compartments] = capacity
-    for column in (0, 1):
-        np.add.at(base.T, m.edges[:, column], passive.conductances_uS.T)
-    entries = np.zeros((len(capacity), max(plan.elimination.value.size, 1)))
-    np.subtract.at(entries.T, plan.elimination.entry_of_edge, passive.conductances_uS.T)
-    if len(capacity) == 1:
-        shared = (np.repeat(a[0][None, :, None], layout.width, axis=2) for a in (base, entries, capacity))
-        base, entries, capacity = (np.ascontiguousarray(a, dtype=dtype) for a in shared)
-    else:
-        base, entries, capacity = (layout.to_lanes(a[layout.candidate], dtype) for a in (base, entries, capacity))
-    return base, entries, capacity
-
-
-def forward(
-    plan: Plan,
-    densities: np.ndarray,
-    keep: bool,
-    threads: int | None = None,
-    passive: Passive | None = None,
-    checkpoint_every: int | None = None,
-) -> tuple[np.ndarray, np.ndarray, Run]:
-    """Simulates population x stimuli, in the precision of ``densities`` (float64 or float32).
+def make_batch(
+    plan: Plan, densities: np.ndarray, threads: int | None = None, passive: Passive | None = None, across: bool | None = None
+) -> Batch:
+    """Densities [population, channels, compartments] S/cm2 under every stimulus, in their precision.
 
     Args:
-        densities: [population, channels, compartments] S/cm2.
-        keep: keep what the adjoint needs.
+        threads: None for `available_threads`.
         passive: None for the neuron's own.
-        checkpoint_every: steps between checkpoints; None keeps every state up to KEPT_BYTES, and beyond takes the square
-            root of the steps.
-
-    Returns:
-        voltages [population, stimuli, samples, sites] mV (NaN where diverged), diverged [population, stimuli], and the run.
+        across: which layout (layout.py); None for the quicker one. The results are the same to the bit.
 
     Raises:
         ValueError: for a wrong shape, or densities that are NaN.
@@ -236,119 +116,220 @@ def forward(
         where = tuple(int(i) for i in np.argwhere(np.isnan(densities))[0])
         raise ValueError(f"densities{list(where)} (candidate, channel, compartment) is NaN; it must be a number in S/cm2")
     dtype = np.float32 if densities.dtype == np.float32 else np.float64
-    protocol, passive = plan.protocol, passive or plan.own_passive
     threads = available_threads() if threads is None else threads
-    layout = _layout(len(densities), protocol.n_stimuli, dtype)
-    by_lane = layout.to_lanes((densities * plan.to_uS).transpose(0, 2, 1)[layout.candidate], dtype)
+    passive = passive or plan.own_passive
+    n = plan.neuron.n_compartments
+    layout = choose_layout(len(densities), plan.protocol.n_stimuli, plan.place[:n], threads, dtype, across)
+    by_compartment = (densities * plan.to_uS).transpose(0, 2, 1)
     matrix = _matrix(plan, layout, passive, dtype)
+    return Batch(plan, layout, len(densities), threads, dtype, layout.compartments_in(by_compartment, dtype), passive, matrix)
 
-    n_steps = protocol.n_steps
-    one_state = (plan.neuron.n_compartments, plan.initial_state.size, layout.width)
-    every_state = layout.blocks * (n_steps + 1) * int(np.prod(one_state)) * np.dtype(dtype).itemsize
-    every = checkpoint_every or max(1, int(np.ceil(np.sqrt(n_steps))))
-    kept = keep and checkpoint_every is None and every_state <= KEPT_BYTES
-    segments = -(-n_steps // every) if keep and not kept else 0
-    states = _acquire((layout.blocks, n_steps + 1, *one_state) if kept else (threads, 2, *one_state), dtype)
-    checkpoints = _acquire((layout.blocks, segments, *one_state), dtype)
-    records = np.empty((layout.blocks, protocol.n_samples, plan.recorded.size, layout.width), dtype)
-    diverged = np.empty((layout.blocks, layout.width), np.bool_)
 
-    module = kernel_module(plan.neuron.channels, dtype.__name__)
-    stimulus_of_lane = layout.stimulus.reshape(layout.blocks, layout.width)
+def _matrix(plan: Plan, layout: Layout, passive: Passive, dtype: type) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The voltage matrix without channels; one block serves all where the candidates share it."""
+    m, p = plan.neuron.morphology, plan.protocol
+    n, edges = m.n_compartments, plan.place[m.edges]
+    capacity = passive.capacitance_uF_cm2 * m.areas_um2 * UF_PER_CM2_UM2_TO_NF / (p.implicitness * p.step_ms)
+    base = np.zeros((len(capacity), plan.elimination.n_rows))
+    base[:, plan.place[:n]] = capacity
+    for column in (0, 1):
+        np.add.at(base.T, edges[:, column], passive.conductances_uS.T)
+    entries = np.zeros((len(capacity), max(plan.elimination.column.size, 1)))
+    np.subtract.at(entries.T, plan.elimination.entry_of_edge, passive.conductances_uS.T)
+    inside = np.zeros((len(capacity), layout.rows * (layout.width if layout.across else 1)))
+    inside[:, plan.place[:n]] = capacity
+    return layout.shared_in(base, dtype), layout.shared_in(entries, dtype), layout.shared_in(inside, dtype)
 
-    def simulate_blocks(worker: int, first: int, end: int) -> None:
-        module.forward(
-            first, end, n_steps, kept, plan.elimination.graph, *matrix, protocol.implicitness, plan.clock, plan.drive,
-            stimulus_of_lane, by_lane, plan.recorded, plan.initial_state, states if kept else states[worker : worker + 1],
-            checkpoints, every, records, diverged,
-        )  # fmt: skip
 
-    in_threads(threads, layout.blocks, simulate_blocks)
-    out = layout.from_lanes(records)
-    bad = diverged.reshape(-1)[: layout.total]
+def forward(
+    plan: Plan,
+    densities: np.ndarray,
+    keep: bool,
+    threads: int | None = None,
+    passive: Passive | None = None,
+    checkpoint_every: int | None = None,
+    across: bool | None = None,
+) -> tuple[np.ndarray, np.ndarray, Run]:
+    """Simulates population x stimuli, in the precision of ``densities`` (float64 or float32).
+
+    Args:
+        keep: keep what the adjoint needs.
+        checkpoint_every: steps between checkpoints; None keeps every state up to KEPT_BYTES, and beyond takes the square
+            root of the steps.
+        others: as `make_batch`.
+
+    Returns:
+        voltages [population, stimuli, samples, sites] mV (NaN where diverged), diverged [population, stimuli], and the run.
+
+    Raises:
+        ValueError: as `make_batch`.
+    """
+    batch = make_batch(plan, densities, threads, passive, across)
+    blocks = batch.layout.blocks
+    kept = _room(batch, blocks, keep, keep and blocks * batch.block_bytes <= KEPT_BYTES, checkpoint_every)
+    records = batch.records(blocks)
+    diverged = np.empty(batch.layout.stimulus.shape, np.bool_)
+
+    def simulate_blocks(first: int, end: int) -> None:
+        _simulate(batch, first, end, _share(kept, first, end), records[first:end], diverged[first:end])
+
+    in_threads(batch.threads, blocks, simulate_blocks)
+    out = batch.layout.simulations_out(records, 0, blocks)
+    bad = diverged.reshape(-1)[: batch.layout.total]
     out[bad] = np.nan
-    run = Run(plan, layout, len(densities), threads, dtype, by_lane, passive, matrix, kept, every, states, checkpoints, bad)
-    shape = (len(densities), protocol.n_stimuli)
-    return out.reshape(*shape, protocol.n_samples, -1), bad.reshape(shape), run
+    shape = (len(densities), plan.protocol.n_stimuli)
+    return out.reshape(*shape, *out.shape[1:]), bad.reshape(shape), Run(batch, kept, bad)
 
 
-def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> tuple[np.ndarray, Passive | None]:
-    """From dL/d voltages [population, stimuli, samples, sites] (1/mV) to dL/d densities [population, channels, compartments]
-    (1 / (S/cm2)) and, if asked for, to the derivatives with respect to capacitances and axial conductances, in the places of
-    a Passive. A diverged simulation contributes nothing."""
-    plan, layout, protocol = run.plan, run.layout, run.plan.protocol
-    blocks, n, n_channels, lanes = run.densities.shape
-    upstream = np.zeros((blocks * lanes, protocol.n_samples, plan.recorded.size), run.dtype)
-    upstream[: layout.total] = voltage_gradients.reshape(layout.total, protocol.n_samples, -1)
-    upstream[: layout.total][run.diverged] = 0.0
-    record_bar = layout.to_lanes(upstream, run.dtype)
-    n_entries = run.matrix[1].shape[1]
-    bars = [
-        np.empty((blocks, n, n_channels, lanes), run.dtype),
-        np.empty((blocks if passive else 0, n, lanes), run.dtype),
-        np.empty((blocks if passive else 0, n_entries, lanes), run.dtype),
+def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> Slopes:
+    """From dL/d voltages [population, stimuli, samples, sites] (1/mV). A diverged simulation contributes nothing."""
+    batch = run.batch
+    upstream = voltage_gradients.reshape(batch.layout.total, *voltage_gradients.shape[2:])
+    bars = _bars(batch, passive)
+
+    def walk_blocks(first: int, end: int) -> None:
+        _walk_back(batch, first, end, _share(run.kept, first, end), upstream, run.diverged, passive, bars)
+
+    in_threads(batch.threads, batch.layout.blocks, walk_blocks)
+    return _collect(batch, bars, run.diverged, passive)
+
+
+def gradient(
+    plan: Plan,
+    densities: np.ndarray,
+    slopes: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    threads: int | None = None,
+    passive: Passive | None = None,
+    passive_gradient: bool = False,
+    across: bool | None = None,
+) -> tuple[np.ndarray, Slopes]:
+    """Voltages, and derivatives of a loss whose derivative in a simulation's voltages depends on no other simulation.
+
+    ``slopes(stimuli [k], voltages [k, samples, sites] mV)`` gives dL/d voltages of k simulations; threads call it. A few blocks
+    at a time are simulated and at once walked back, while their states are still in the cache. The same bits as `forward` and
+    `adjoint`. Arguments and errors as there.
+    """
+    batch = make_batch(plan, densities, threads, passive, across)
+    layout, protocol = batch.layout, plan.protocol
+    at_once = max(1, min(CACHED_BYTES // batch.block_bytes, -(-layout.blocks // batch.threads)))
+    whole = batch.block_bytes * at_once * min(batch.threads, layout.blocks) <= KEPT_BYTES
+    voltages = np.empty((layout.total, protocol.n_samples, plan.recorded.size), batch.dtype)
+    bad = np.empty(layout.total, np.bool_)
+    bars = _bars(batch, passive_gradient)
+    stimulus = layout.stimulus.reshape(-1)
+
+    def there_and_back(first: int, end: int) -> None:
+        kept = _room(batch, at_once, True, whole, None)
+        for begin in range(first, end, at_once):
+            stop = min(begin + at_once, end)
+            mine = layout.simulations(begin, stop)
+            records = batch.records(stop - begin)
+            diverged = np.empty((stop - begin, layout.stimulus.shape[1]), np.bool_)
+            part = _share(kept, 0, stop - begin)
+            _simulate(batch, begin, stop, part, records, diverged)
+            found = layout.simulations_out(records, begin, stop)
+            bad[mine] = diverged.reshape(-1)[: len(found)]
+            found[bad[mine]] = np.nan
+            voltages[mine] = found
+            _walk_back(batch, begin, stop, part, slopes(stimulus[mine], found), bad[mine], passive_gradient, bars, mine.start)
+        memory.release(kept.states)
+        memory.release(kept.checkpoints)
+
+    in_threads(batch.threads, layout.blocks, there_and_back)
+    shape = (len(densities), protocol.n_stimuli, *voltages.shape[1:])
+    return voltages.reshape(shape), _collect(batch, bars, bad, passive_gradient)
+
+
+def _room(batch: Batch, blocks: int, keep: bool, whole: bool, checkpoint_every: int | None) -> Kept:
+    """Memory for the states of so many blocks: every state if ``whole``; else two of them, and checkpoints if ``keep``."""
+    n_steps = batch.plan.protocol.n_steps
+    whole = whole and checkpoint_every is None
+    every = checkpoint_every or max(1, int(np.ceil(np.sqrt(n_steps))))
+    segments = -(-n_steps // every) if keep and not whole else 0
+    states = memory.acquire((blocks if whole else 0, n_steps + 1, *batch.state_shape), batch.dtype)
+    return Kept(whole, every, states, memory.acquire((blocks, segments, *batch.state_shape), batch.dtype))
+
+
+def _share(kept: Kept, first: int, end: int) -> Kept:
+    """The part of blocks first to end."""
+    return kept._replace(states=kept.states[first:end], checkpoints=kept.checkpoints[first:end])
+
+
+def _simulate(batch: Batch, first: int, end: int, kept: Kept, records: np.ndarray, diverged: np.ndarray) -> None:
+    """Blocks first to end; kept, records and diverged are theirs alone."""
+    run = batch.module.forward_across if batch.layout.across else batch.module.forward
+    states = kept.states if kept.whole else memory.acquire((1, 2, *batch.state_shape), batch.dtype)
+    call(
+        run, *batch.part(first, end), batch.plan.initial_state, kept.whole, states, kept.checkpoints, kept.every, records,
+        diverged,
+    )  # fmt: skip
+    if not kept.whole:
+        memory.release(states)
+
+
+def _walk_back(
+    batch: Batch, first: int, end: int, kept: Kept, upstream: np.ndarray, diverged: np.ndarray, passive: bool,
+    bars: list[np.ndarray], offset: int = 0,
+) -> None:  # fmt: skip
+    """Blocks first to end: fills their part of the bars from dL/d voltages [simulations from ``offset`` on, samples, sites]."""
+    layout = batch.layout
+    mine = layout.simulations(first, end)
+    here = slice(mine.start - offset, mine.stop - offset)
+    seeds = np.where(diverged[here, None, None], 0.0, upstream[here])
+    run = batch.module.adjoint_across if layout.across else batch.module.adjoint
+    states = kept.states if kept.whole else memory.acquire((1, kept.every + 1, *batch.state_shape), batch.dtype)
+    call(
+        run, *batch.part(first, end), kept.whole, states, kept.checkpoints, kept.every,
+        layout.samples_in(seeds, first, end, batch.dtype), passive, *(bar[first:end] for bar in bars),
+    )  # fmt: skip
+    if not kept.whole:
+        memory.release(states)
+
+
+def _bars(batch: Batch, passive: bool) -> list[np.ndarray]:
+    """Memory for the adjoints of densities, capacitances and entries."""
+    layout, blocks = batch.layout, batch.layout.blocks if passive else 0
+    lane = () if layout.across else (layout.width,)
+    return [
+        memory.empty(batch.densities.shape, batch.dtype),
+        memory.empty((blocks, layout.rows, layout.width), batch.dtype),
+        memory.empty((blocks, batch.matrix[1].shape[1], *lane), batch.dtype),
     ]
-    segment = (run.threads, run.every + 1, n, plan.initial_state.size, lanes)
-    states = run.states if run.kept else _acquire(segment, run.dtype)
-    module = kernel_module(plan.neuron.channels, run.dtype.__name__)
-    stimulus_of_lane = layout.stimulus.reshape(blocks, lanes)
 
-    def walk_blocks(worker: int, first: int, end: int) -> None:
-        module.adjoint(
-            first, end, protocol.n_steps, run.kept, plan.elimination.graph, *run.matrix, protocol.implicitness, plan.clock,
-            plan.drive, stimulus_of_lane, run.densities, plan.recorded, states if run.kept else states[worker : worker + 1],
-            run.checkpoints, run.every, record_bar, passive, *bars,
-        )  # fmt: skip
 
-    in_threads(run.threads, blocks, walk_blocks)
-    if not run.kept:
-        _release(states)
-    densities_bar = _sum_over_stimuli(run, bars[0]).transpose(0, 2, 1) * plan.to_uS
+def _collect(batch: Batch, bars: list[np.ndarray], diverged: np.ndarray, passive: bool) -> Slopes:
+    """Sums over stimuli, in the units of densities, capacitances and conductances."""
+    plan, layout = batch.plan, batch.layout
+
+    def total(each: np.ndarray) -> np.ndarray:
+        """[simulations, ...] -> [population, ...] in float64, one stimulus after the other: numpy's own sum would choose its
+        order by the array's shape."""
+        each = np.where(diverged.reshape(-1, *[1] * (each.ndim - 1)), 0.0, each)
+        each = each.reshape(batch.n_population, plan.protocol.n_stimuli, *each.shape[1:])
+        out = np.zeros((batch.n_population, *each.shape[2:]))
+        for s in range(each.shape[1]):
+            out += each[:, s]
+        return out
+
+    densities = total(layout.compartments_out(bars[0])).transpose(0, 2, 1) * plan.to_uS
     if not passive:
-        return densities_bar, None
-    per_area = plan.neuron.morphology.areas_um2 * UF_PER_CM2_UM2_TO_NF / (protocol.implicitness * protocol.step_ms)
-    return densities_bar, Passive(
-        capacitance_uF_cm2=_sum_over_stimuli(run, bars[1]) * per_area,
-        conductances_uS=_sum_over_stimuli(run, bars[2])[:, plan.elimination.entry_of_edge],
+        return Slopes(densities, None)
+    per_area = plan.neuron.morphology.areas_um2 * UF_PER_CM2_UM2_TO_NF / (plan.protocol.implicitness * plan.protocol.step_ms)
+    entries = layout.simulations_out(bars[2], 0, layout.blocks)
+    return Slopes(
+        densities,
+        Passive(
+            capacitance_uF_cm2=total(layout.compartments_out(bars[1])) * per_area,
+            conductances_uS=total(entries)[:, plan.elimination.entry_of_edge],
+        ),
     )
 
 
-def _sum_over_stimuli(run: Run, bar: np.ndarray) -> np.ndarray:
-    """[block, ..., lane] -> [population, ...] in float64, one stimulus after the other: numpy's own sum would choose its
-    order by the array's shape."""
-    each = run.layout.from_lanes(bar)
-    each[run.diverged] = 0.0
-    each = each.reshape(run.n_population, run.plan.protocol.n_stimuli, *each.shape[1:])
-    total = np.zeros((run.n_population, *each.shape[2:]))
-    for s in range(each.shape[1]):
-        total += each[:, s]
-    return total
-
-
-def smallest_plan(neuron: Neuron) -> Plan:
-    """One step of the neuron, for compiling its kernels."""
-    from gradevo.stimulus import Stimulus
-
-    stimulus = Stimulus(np.array([0.0, 1.0]), np.zeros((1, 1, 1)))
-    return make_plan(neuron, Protocol(stimulus, (0,), (0,), 0.025, 2, 0.025))
-
-
-@contextmanager
-def compiling() -> Iterator[None]:
-    """Counts the time spent inside as compilation."""
-    global _compile_seconds
-    begin = time.perf_counter()
-    try:
-        yield
-    finally:
-        _compile_seconds += time.perf_counter() - begin
-
-
 def warm_up(neuron: Neuron, dtype: type = np.float64) -> float:
-    """Compiles (or loads from the disk cache) both passes of a neuron's kernel; returns the seconds it took."""
-    before = _compile_seconds
-    with compiling():
-        plan = smallest_plan(neuron)
-        voltages, _, run = forward(plan, neuron.default_densities()[None].astype(dtype), keep=True, threads=1)
-        adjoint(run, np.zeros_like(voltages))
-    return _compile_seconds - before
+    """Compiles (or loads from the disk cache) both passes for simulations side by side; returns the seconds it took. Nobody has
+    to: what is missing is compiled when it is called."""
+    before = compile_seconds()
+    plan = smallest_plan(neuron)
+    voltages, _, run = forward(plan, neuron.default_densities()[None].astype(dtype), True, threads=1, across=False)
+    adjoint(run, np.zeros_like(voltages))
+    return compile_seconds() - before

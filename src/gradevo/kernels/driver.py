@@ -70,6 +70,7 @@ def run_steps(
     lane] receives the state before every ``every``-th step, where it has rows. base, coupling, capacitance: the matrix without
     channels [node | entry | compartment, lane]. dens [compartment, channel, lane] uS.
     """
+    align_stack()
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
     step_start, step_piece, step_weight, currents, stimulated = drive
@@ -119,20 +120,19 @@ def run_steps(
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def forward(
-    first_block, end_block, n_steps, kept, graph, base, coupling, capacitance, theta, clock, drive, stimulus_of_lane, dens,
-    recorded, initial_state, states, checkpoints, every, records, diverged,
+    n_steps, graph, base, coupling, capacitance, theta, clock, drive, stimulus_of_lane, dens, recorded, n_compartments,
+    initial_state, kept, states, checkpoints, every, records, diverged,
 ):  # fmt: skip
-    """Simulates blocks first_block..end_block - 1.
+    """Simulates blocks.
 
-    states [block, steps + 1, ...] if all are kept, else [worker, 2, ...], of which the block's own or the worker's (the first
-    block's) are used; base, coupling, capacitance [block or 1, ...]; records [block, sample, site, lane] mV;
-    diverged [block, lane].
+    base, coupling, capacitance [block or 1, ...]; states [block, steps + 1, ...] if all are kept, else [1, 2, ...] for all
+    blocks; records [block, sample, site, lane] mV; diverged [block, lane].
     """
     diagonal = np.empty((base.shape[1], WIDTH), states.dtype)
     rhs = np.empty((base.shape[1], WIDTH), states.dtype)
     injected = np.zeros((base.shape[1], WIDTH), states.dtype)
-    n_compartments, n_variables = states.shape[2], states.shape[3]
-    for block in range(first_block, end_block):
+    n_variables = states.shape[3]
+    for block in range(records.shape[0]):
         mine = states[block] if kept else states[0]
         m = block if base.shape[0] > 1 else 0
         off = coupling[m].copy()
@@ -157,34 +157,34 @@ def forward(
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def adjoint(
-    first_block, end_block, n_steps, kept, graph, base, coupling, capacitance, theta, clock, drive, stimulus_of_lane, dens,
-    recorded, states, checkpoints, every, record_bar, passive, dens_bar, capacitance_bar, coupling_bar,
+    n_steps, graph, base, coupling, capacitance, theta, clock, drive, stimulus_of_lane, dens, recorded, n_compartments,
+    kept, states, checkpoints, every, record_bar, passive, dens_bar, capacitance_bar, coupling_bar,
 ):  # fmt: skip
     """From dL/d records to dL/d densities, lane by lane.
 
-    states [block, steps + 1, ...] if all were kept; else [worker, every + 1, ...], into which each segment is run again from
-    its checkpoint. record_bar [block, sample, site, lane] 1/mV. dens_bar [block, compartment, channel, lane] 1/uS. Where
+    states [block, steps + 1, ...] if all were kept; else [1, every + 1, ...], into which each segment is run again from its
+    checkpoint. record_bar [block, sample, site, lane] 1/mV. dens_bar [block, compartment, channel, lane] 1/uS. Where
     ``passive``, capacitance_bar [block, compartment, lane] and coupling_bar [block, entry, lane] (of the conductance between
     the entry's two nodes) are filled too. All are set here. Gradients stay separate per lane: the caller sums them in a fixed
     order, whatever the batch and the threads.
     """
+    align_stack()
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
-    n_nodes = base.shape[1]
-    n_compartments, n_variables = states.shape[2], states.shape[3]
+    n_nodes, n_variables = order.size, states.shape[3]
     per_compartment = n_variables * WIDTH
     per_state = n_compartments * per_compartment
     per_density = dens.shape[2] * WIDTH
     n_gates = n_variables - 1
-    diagonal = np.empty((n_nodes, WIDTH), states.dtype)
-    rhs = np.empty((n_nodes, WIDTH), states.dtype)
+    diagonal = np.empty((base.shape[1], WIDTH), states.dtype)
+    rhs = np.empty((base.shape[1], WIDTH), states.dtype)
     injected = np.zeros((base.shape[1], WIDTH), states.dtype)
     volts_bar = np.empty((n_compartments, WIDTH), states.dtype)
     gates_bar = np.empty((n_compartments, n_gates, WIDTH), states.dtype)
     no_records = np.empty((0, 1, WIDTH), states.dtype)
     no_checkpoints = np.empty((0, 1, 1, WIDTH), states.dtype)
     inverse_theta = 1.0 / theta
-    for block in range(first_block, end_block):
+    for block in range(record_bar.shape[0]):
         mine = states[block] if kept else states[0]
         m = block if base.shape[0] > 1 else 0
         off = coupling[m].copy()
@@ -260,7 +260,8 @@ def passive_bars(
 ):
     """Adds one step's part of the adjoints of C / (theta dt) and of the axial conductances. ``solved`` is overwritten with V*."""
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
-    for k in range(order.size):
+    for p in range(order.size):
+        k = order[p]
         if k < n_compartments:
             v = load(states, now + k * per_compartment)
             change = theta * (load(states, new + k * per_compartment) - v)

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+PAD = 16
+"""Compartments are padded to a multiple of this, the most lanes that a vector has."""
+
 
 @dataclass(frozen=True)
 class Elimination:
     """A program for L D L^T on a fixed sparsity pattern; entry e couples the node it belongs to with ``column[e]``.
 
     order: [nodes] node eliminated at each step. start: [nodes + 1] entries of step k are start[k]:start[k+1].
-    column: [entries] the later node. value: [entries] the matrix's own off-diagonal (uS; 0 for fill).
+    column: [entries] the later node.
     update_start: [nodes + 1]; update_a, update_b, update_target: [updates] entry triples,
-    value[target] -= value[a] value[b] / diagonal. changed: entries that updates change, to be reset for every solve.
+    entry[target] -= entry[a] entry[b] / diagonal. changed: entries that updates change, to be reset for every solve.
     gather_start: [nodes + 1]; gather_entry, gather_node: what step k collects from: the entries whose column is its node, and
     the nodes that they belong to, all eliminated before. entry_of_edge: [E] the entry that holds an edge.
     """
@@ -25,7 +28,6 @@ class Elimination:
     order: np.ndarray
     start: np.ndarray
     column: np.ndarray
-    value: np.ndarray
     update_start: np.ndarray
     update_a: np.ndarray
     update_b: np.ndarray
@@ -37,6 +39,16 @@ class Elimination:
     entry_of_edge: np.ndarray
 
     @property
+    def n_rows(self) -> int:
+        """Rows of an array over the nodes, padded."""
+        return -(-(int(self.order.max()) + 1) // PAD) * PAD
+
+    @property
+    def fill(self) -> np.ndarray:
+        """[entries] which of them belong to no edge."""
+        return np.isin(np.arange(self.column.size), self.entry_of_edge, invert=True)
+
+    @property
     def graph(self) -> tuple[np.ndarray, ...]:
         """What the kernels call ``graph``."""
         updates = (self.update_start, self.update_a, self.update_b, self.update_target)
@@ -44,44 +56,64 @@ class Elimination:
         return (self.order, self.start, self.column, *gathers, *updates, self.changed)
 
 
-def plan_elimination(n_nodes: int, edges: np.ndarray, conductances_uS: np.ndarray) -> Elimination:
-    """Plans the elimination of a graph with edges [E, 2] and conductances [E] in uS; parallel edges add up.
+def elimination_order(n_nodes: int, edges: np.ndarray) -> tuple[list[int], list[list[int]]]:
+    """The nodes of a graph with edges [E, 2] in order of elimination, and the nodes that each is then coupled to.
 
     Raises:
         ValueError: if an edge is a self-loop or names a node that does not exist.
     """
-    neighbours: list[dict[int, float]] = [{} for _ in range(n_nodes)]
-    for (i, j), g in zip(edges.tolist(), conductances_uS.tolist(), strict=True):
+    remaining: list[set[int]] = [set() for _ in range(n_nodes)]
+    for i, j in edges.tolist():
         if i == j or not (0 <= i < n_nodes and 0 <= j < n_nodes):
             raise ValueError(f"edge ({i}, {j}) does not join two different nodes of 0..{n_nodes - 1}")
-        neighbours[i][j] = neighbours[i].get(j, 0.0) - g
-        neighbours[j][i] = neighbours[j].get(i, 0.0) - g
-    remaining = [set(d) for d in neighbours]
+        remaining[i].add(j)
+        remaining[j].add(i)
     left = set(range(n_nodes))
-
-    order, start, column, value = [], [0], [], []
-    update_start, updates = [0], []
-    entry_of: dict[tuple[int, int], int] = {}
-    structures: list[tuple[int, list[int]]] = []
+    order, structures = [], []
     while left:
-        # ties go to the highest index: far from the root in our numbering, so memory is walked in one direction
+        # ties go to the highest index: far from the root in our numbering
         k = min(left, key=lambda i: (len(remaining[i]), -i))
         left.remove(k)
         later = sorted(remaining[k])
-        for j in later:
-            entry_of[(k, j)] = len(column)
-            column.append(j)
-            value.append(neighbours[k].get(j, 0.0))
-            remaining[j].discard(k)
         for a, i in enumerate(later):
+            remaining[i].discard(k)
             for j in later[a + 1 :]:
                 remaining[i].add(j)
                 remaining[j].add(i)
         order.append(k)
+        structures.append(later)
+    return order, structures
+
+
+def places(n_nodes: int, n_compartments: int, edges: np.ndarray) -> np.ndarray:
+    """[nodes] where the kernels keep each node: compartments first, then, from the next multiple of `PAD` on, branch points, both
+    in order of elimination, so that memory is walked from one end to the other. Errors as `elimination_order`."""
+    order = np.array(elimination_order(n_nodes, edges)[0], dtype=np.int64)
+    place = np.empty(n_nodes, dtype=np.int64)
+    is_compartment = order < n_compartments
+    place[order[is_compartment]] = np.arange(n_compartments)
+    place[order[~is_compartment]] = -(-n_compartments // PAD) * PAD + np.arange(n_nodes - n_compartments)
+    return place
+
+
+def plan_elimination(n_nodes: int, edges: np.ndarray, place: np.ndarray | None = None) -> Elimination:
+    """Plans the elimination of a graph with edges [E, 2], whose nodes are then called by their ``place`` [nodes] (see
+    `places`; None leaves them as they are). Errors as `elimination_order`."""
+    order, structures = elimination_order(n_nodes, edges)
+    if place is not None:
+        order = place[order].tolist()
+        structures = [place[later].tolist() if later else [] for later in structures]
+        edges = place[edges]
+    start, column = [0], []
+    update_start, updates = [0], []
+    entry_of: dict[tuple[int, int], int] = {}
+    for k, later in zip(order, structures, strict=True):
+        for j in later:
+            entry_of[(k, j)] = len(column)
+            column.append(j)
         start.append(len(column))
-        structures.append((k, later))
     position = {k: p for p, k in enumerate(order)}
-    for k, later in structures:
+    for k, later in zip(order, structures, strict=True):
         for a, i in enumerate(later):
             for j in later[a + 1 :]:
                 first, second = (i, j) if position[i] < position[j] else (j, i)
@@ -101,7 +133,6 @@ def plan_elimination(n_nodes: int, edges: np.ndarray, conductances_uS: np.ndarra
         order=integers(order),
         start=integers(start),
         column=integers(column),
-        value=np.array(value, dtype=np.float64),
         update_start=integers(update_start),
         update_a=integers(table[:, 0]),
         update_b=integers(table[:, 1]),

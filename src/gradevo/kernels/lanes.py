@@ -11,6 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 # Fused multiply-adds are welcome; reordering is not. `reassoc` would fold (y + magic) - magic of primitives.py back into y.
@@ -157,13 +158,31 @@ def _times_power_of_two(typingctx: Any, x: Any, exponent_bits: Any) -> Any:
     return x(x, exponent_bits), codegen
 
 
+@intrinsic
+def _align_stack(typingctx: Any) -> Any:
+    """Makes the calling function keep its stack aligned to a cache line. Lanes that do not fit into the registers are spilled
+    to the stack; unaligned, every second one of them would straddle two cache lines."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = ir.IntType(8)
+        slot = cgutils.alloca_once(builder, byte)
+        slot.align = 64
+        # a volatile store, so that the slot is not optimised away
+        builder.asm(ir.FunctionType(ir.VoidType(), [slot.type]), "", "r", [slot], side_effect=True)
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
 # Numba passes the typing context; to type checkers these are plain functions
+align_stack: Any = _align_stack
 select: Any = _select
 times_power_of_two: Any = _times_power_of_two
 
 
-def memory(width: int) -> tuple[Any, Any]:
-    """(load, store) of ``width`` consecutive numbers of a C-contiguous array, at an index into its flat memory."""
+def memory(width: int) -> tuple[Any, Any, Any]:
+    """(load, store, peek): load and store ``width`` consecutive numbers of a C-contiguous array, at an index into its flat
+    memory; peek is the plain number there. Indices are not checked, and negative ones mean nothing."""
 
     def pointer(context: Any, builder: Any, array: types.Array, value: Any, index: Any) -> Any:
         begin = context.make_array(array)(context, builder, value).data
@@ -190,4 +209,13 @@ def memory(width: int) -> tuple[Any, Any]:
 
         return types.void(array, index, value), codegen
 
-    return load, store
+    @intrinsic
+    def peek(typingctx: Any, array: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            at = context.cast(builder, arguments[1], signature.args[1], types.intp)
+            begin = context.make_array(array)(context, builder, arguments[0]).data
+            return builder.load(builder.gep(begin, [at]))
+
+        return array.dtype(array, index), codegen
+
+    return load, store, peek

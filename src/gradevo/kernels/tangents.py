@@ -9,16 +9,16 @@ from functools import partial
 
 import numpy as np
 
-from gradevo.channels.base import ChannelSet
-from gradevo.kernels import cpu
-from gradevo.kernels.codegen import kernel_module
-from gradevo.neuron import Neuron
+from gradevo.kernels import cpu, memory
+from gradevo.kernels.codegen import VECTOR_BYTES, VOLTAGE_LIMIT_MV
+from gradevo.kernels.compiling import call
+from gradevo.kernels.threads import in_threads
 
-SEGMENT_BYTES = 64 * 2**20
-"""What one thread's linearised steps and derivatives of one segment may take."""
+SEGMENT_BYTES = 8 * 2**20
+"""What one thread's linearised steps and derivatives of one segment may take: they are read once per set of directions."""
 
 SET_BYTES = 2**20
-"""Directions are walked in sets whose state takes about this much, to stay in a core's share of the cache."""
+"""Directions are walked in sets whose state takes about this much, a core's share of the cache."""
 
 GROUPS = 8
 """Blocks are cut into this many contiguous groups whatever the threads, so that sums over them have one order."""
@@ -50,16 +50,31 @@ class _Sets:
         return self.count * self.size
 
     @staticmethod
-    def of(directions: Directions, width: int, state_numbers: int) -> "_Sets":
-        most = max(1, SET_BYTES // (8 * state_numbers * width))
+    def of(directions: Directions, plan: cpu.Plan) -> "_Sets":
+        n, n_nodes = plan.neuron.n_compartments, plan.elimination.order.size
+        width = VECTOR_BYTES // 8
+        most = max(1, SET_BYTES // (8 * (n * plan.initial_state.size + n_nodes) * width))
         vectors = -(-directions.count // width)
         count = -(-vectors // most)
         size = width * -(-vectors // count)
         which, within = np.divmod(directions.direction, size)
-        order = np.argsort(which, kind="stable")
-        start = np.searchsorted(which[order], np.arange(count + 1)).astype(np.int64)
-        columns = (directions.node, directions.source, directions.weight, within)
-        return _Sets(count, size, (start, *(np.ascontiguousarray(c[order]) for c in columns)))
+        turn = np.empty(plan.elimination.n_rows, np.int64)
+        turn[plan.elimination.order] = np.arange(n_nodes)
+        at = which * (n_nodes + 1) + turn[plan.place[directions.node]]
+        order = np.argsort(at, kind="stable")
+        start = np.searchsorted(at[order], np.arange(count * (n_nodes + 1))).reshape(count, n_nodes + 1)
+        columns = (_places_of_sources(plan)[directions.source], directions.weight, within)
+        return _Sets(count, size, (start.astype(np.int64), *(np.ascontiguousarray(c[order]) for c in columns)))
+
+
+def _places_of_sources(plan: cpu.Plan) -> np.ndarray:
+    """Where the kernels keep each source of `Directions` (tangent_driver.py)."""
+    n, n_channels, place = plan.neuron.n_compartments, len(plan.neuron.channel_names), plan.place
+    width = VECTOR_BYTES // 8
+    row, lane = np.divmod(place[:n, None], width)
+    padded = -(-n // width) * width
+    channels = (row * n_channels + np.arange(n_channels)) * width + lane
+    return np.concatenate([channels.ravel(), padded * n_channels + place[:n], padded * (n_channels + 1) + place])
 
 
 def stream_jacobian(
@@ -77,111 +92,93 @@ def stream_jacobian(
     of different groups may come at the same time. densities: [channels, compartments] S/cm2.
 
     Returns:
-        voltages [stimuli, samples, recorded] mV, NaN where diverged (such a stimulus is not handed over).
+        voltages [stimuli, samples, recorded] mV, NaN where diverged; parts of such a stimulus may have been handed over.
     """
-    warm_up(plan.neuron)
-    voltages, _, run = cpu.forward(plan, densities[None].astype(np.float64), True, threads, passive)
-    layout, protocol = run.layout, plan.protocol
-    groups = min(GROUPS, layout.blocks)
-    bounds = [round(layout.blocks * g / groups) for g in range(groups + 1)]
+    batch = cpu.make_batch(plan, densities[None].astype(np.float64), threads, passive, across=True)
+    sets = _Sets.of(directions, plan)
+    n_stimuli = plan.protocol.n_stimuli
+    groups = min(GROUPS, n_stimuli)
+    bounds = [round(n_stimuli * g / groups) for g in range(groups + 1)]
+    voltages = np.empty((n_stimuli, plan.protocol.n_samples, plan.recorded.size))
 
-    def hand_over(group: int, simulation: int, first: int, part: np.ndarray) -> None:
-        consume(group, simulation, first, part, voltages[0, simulation, first : first + len(part)])
-
-    def walk(_worker: int, first: int, end: int) -> None:
+    def walk(first: int, end: int) -> None:
+        room = _Room.of(batch, sets)
         for group in range(first, end):
-            for block in range(bounds[group], bounds[group + 1]):
-                _walk_block(run, block, directions, partial(hand_over, group))
+            for stimulus in range(bounds[group], bounds[group + 1]):
+                _walk(batch, stimulus, sets, room, voltages[stimulus], directions.count, partial(consume, group, stimulus))
 
-    if protocol.n_samples > 1:
-        cpu.in_threads(run.threads, groups, walk)
-    return voltages[0]
-
-
-_warm: set[ChannelSet] = set()
+    in_threads(batch.threads, groups, walk)
+    return voltages
 
 
-def warm_up(neuron: Neuron) -> None:
-    """Compiles (or loads) the tangents' kernels of a neuron, once in a process, on the clock of compilation."""
-    if neuron.channels in _warm:
-        return
-    _warm.add(neuron.channels)
-    with cpu.compiling():
-        nothing = np.zeros(1, np.int64)
-        jacobian(cpu.smallest_plan(neuron), neuron.default_densities(), Directions(1, nothing, nothing, np.zeros(1), nothing))
+@dataclass(frozen=True, eq=False)
+class _Room:
+    """What one thread works in. ``samples``: of a segment. linear: coefficients, pivots, factors and sources of its steps."""
+
+    samples: int
+    states: np.ndarray
+    scratch: tuple[np.ndarray, ...]
+    linear: tuple[np.ndarray, ...]
+    delta: np.ndarray
+    rhs: np.ndarray
+    jacobian: np.ndarray
+
+    @staticmethod
+    def of(batch: cpu.Batch, sets: _Sets) -> "_Room":
+        plan, protocol = batch.plan, batch.plan.protocol
+        n, n_rows, entries = plan.neuron.n_compartments, plan.elimination.n_rows, batch.matrix[1].shape[1]
+        rows, variables, width = batch.state_shape
+        n_channels, gates = batch.densities.shape[2], variables - 1
+        shapes = ((rows, 3 * gates, width), (n_rows,), (entries,), (rows * width * (n_channels + 1) + n_rows,))
+        a_sample = protocol.steps_per_sample * sum(int(np.prod(shape)) for shape in shapes) + plan.recorded.size * sets.padded
+        samples = max(1, min(SEGMENT_BYTES // (8 * a_sample), protocol.n_samples - 1))
+
+        def empty(*shape: int) -> np.ndarray:
+            return memory.empty(shape, np.float64)
+
+        return _Room(
+            samples=samples,
+            states=empty(2, *batch.state_shape),
+            scratch=(empty(n_rows), empty(entries), empty(n_rows), empty(n_rows)),
+            linear=tuple(empty(samples * protocol.steps_per_sample, *shape) for shape in shapes),
+            delta=empty(sets.count, n, variables, sets.size),
+            rhs=empty(n_rows, sets.size),
+            jacobian=empty(samples, plan.recorded.size, sets.padded),
+        )
 
 
-def _walk_block(run: cpu.Run, block: int, directions: Directions, consume: Callable[[int, int, np.ndarray], None]) -> None:
-    plan, protocol = run.plan, run.plan.protocol
-    module, graph = kernel_module(plan.neuron.channels), plan.elimination.graph
-    n, n_variables, n_nodes = plan.neuron.n_compartments, plan.initial_state.size, plan.neuron.morphology.n_nodes
-    n_channels, width = run.densities.shape[2], run.layout.width
-    sets = _Sets.of(directions, width, n * n_variables)
-    stride = protocol.steps_per_sample
-    samples = _samples_per_segment(run, sets.padded)
-    length = samples * stride
-    lanes = range(min(width, run.layout.total - block * width))
-    coefficients = np.empty((width, length, n, 3 * (n_variables - 1)))
-    pivots = np.empty((width, length, n_nodes))
-    factors = np.empty((width, length, run.matrix[1].shape[1]))
-    sources = np.empty((width, length, n * (n_channels + 1) + n_nodes))
-    delta = np.zeros((len(lanes), sets.count, n, n_variables, sets.size))
-    rhs = np.empty((n_nodes, sets.size))
-    jacobian = np.empty((samples, plan.recorded.size, sets.padded))
-    base, coupling, capacity = (a[block if len(a) > 1 else 0] for a in run.matrix)
-    scratch = np.empty((0 if run.kept else length + 1, n, n_variables, width))
-    for begin in range(0, protocol.n_steps, length):
-        end = min(begin + length, protocol.n_steps)
-        states, slot = (run.states[block], begin) if run.kept else (_run_again(run, block, begin, end, scratch), 0)
-        module.linearise_steps(
-            begin, end, states, slot, graph, base, coupling, capacity, protocol.implicitness, plan.clock, run.densities[block],
-            coefficients, pivots, factors, sources,
+def _walk(
+    batch: cpu.Batch, stimulus: int, sets: _Sets, room: _Room, voltages: np.ndarray, count: int,
+    consume: Callable[[int, np.ndarray, np.ndarray], None],
+) -> None:  # fmt: skip
+    """Simulates segment by segment, and walks each along all directions while its linearised steps are in the cache."""
+    plan, protocol, module = batch.plan, batch.plan.protocol, batch.module
+    graph, n, stride = plan.elimination.graph, plan.neuron.n_compartments, protocol.steps_per_sample
+    base, coupling, capacity = (a[0] for a in batch.matrix)
+    diagonal, off, rhs, injected = room.scratch
+    room.delta[:] = 0.0
+    room.rhs[:] = 0.0
+    room.states[0] = plan.initial_state[:, None]
+    off[:] = coupling
+    injected[:] = 0.0
+    voltages[0] = plan.initial_state[0]
+    for first in range(1, protocol.n_samples, room.samples):
+        last = min(first + room.samples, protocol.n_samples)
+        begin, end = (first - 1) * stride, (last - 1) * stride
+        call(
+            module.run_linearised, begin, end, room.states, graph, base, coupling, capacity, protocol.implicitness, plan.clock,
+            plan.drive, stimulus, batch.densities[stimulus], n, diagonal, off, rhs, injected, voltages, plan.recorded,
+            *room.linear,
         )  # fmt: skip
-        rows = (end - begin) // stride
-        for lane in lanes:
-            simulation = block * width + lane
-            if run.diverged[simulation]:
-                continue
-            module.tangent_steps(
-                begin, end, graph, coefficients[lane], pivots[lane], factors[lane], sources[lane], capacity[:, lane].copy(),
-                protocol.implicitness, stride, plan.recorded, *sets.entries, delta[lane], rhs, jacobian,
-            )  # fmt: skip
-            consume(simulation, begin // stride + 1, jacobian[:rows, :, : directions.count])
-
-
-def _samples_per_segment(run: cpu.Run, padded: int) -> int:
-    """Whole samples whose linearised steps (for all lanes) and derivatives fit into SEGMENT_BYTES, at least one."""
-    plan = run.plan
-    n, n_nodes, n_gates = plan.neuron.n_compartments, plan.neuron.morphology.n_nodes, plan.initial_state.size - 1
-    a_step = run.layout.width * (n * (3 * n_gates + run.densities.shape[2] + 2 + n_gates) + 3 * n_nodes)
-    a_sample = a_step * plan.protocol.steps_per_sample + n * padded
-    return max(1, min(SEGMENT_BYTES // (8 * a_sample), plan.protocol.n_samples - 1))
-
-
-def _run_again(run: cpu.Run, block: int, begin: int, end: int, states: np.ndarray) -> np.ndarray:
-    """The states from step ``begin`` to ``end`` of a block, from the last checkpoint before them."""
-    plan, protocol = run.plan, run.plan.protocol
-    module = kernel_module(plan.neuron.channels)
-    base, coupling, capacity = (a[block if len(a) > 1 else 0] for a in run.matrix)
-    width = run.layout.width
-    scratch = [np.empty((base.shape[0], width)), coupling.copy(), np.empty((base.shape[0], width))]
-    injected = np.zeros((base.shape[0], width))
-    nothing = (np.empty((0, 1, width)), plan.recorded, np.empty((0, 1, 1, width)), run.every)
-    stimulus = run.layout.stimulus.reshape(run.layout.blocks, width)[block]
-
-    def steps(first: int, last: int, where: np.ndarray, kept: bool) -> None:
-        module.run_steps(
-            first, last, where, kept, plan.elimination.graph, base, coupling, capacity, protocol.implicitness, plan.clock,
-            plan.drive, stimulus, run.densities[block], *scratch, injected, *nothing,
+        call(
+            module.tangent_steps, begin, end, graph, *room.linear, capacity, protocol.implicitness, stride, plan.recorded,
+            *sets.entries, room.delta, room.rhs, room.jacobian,
         )  # fmt: skip
-
-    near = begin // run.every
-    between = np.empty((2, *states.shape[1:]))
-    between[0] = run.checkpoints[block, near]
-    steps(near * run.every, begin, between, False)
-    states[0] = between[(begin - near * run.every) & 1]
-    steps(begin, end, states, True)
-    return states
+        consume(first, room.jacobian[: last - first, :, :count], voltages[first:last])
+    end_mV = room.states[protocol.n_steps & 1][:, 0].reshape(-1)[:n]
+    with np.errstate(invalid="ignore"):
+        if not (np.abs(end_mV) < VOLTAGE_LIMIT_MV).all():
+            voltages[:] = np.nan
 
 
 def jacobian(

@@ -68,7 +68,7 @@ class Loss:
         """d loss / d voltages, in the shape of the voltages [..., stimuli, samples, recorded]: written out for sums of squares,
         by torch's automatic differentiation for any other loss."""
         if self.weights is not None:
-            return (voltages - target) * (2 * self.weights / voltages.shape[-3])
+            return self.slopes_of(np.arange(len(target)), voltages, target)
         import torch
 
         at = torch.from_numpy(voltages).requires_grad_()
@@ -77,6 +77,12 @@ class Loss:
         terms[torch.isfinite(terms)].sum().backward()
         assert at.grad is not None
         return at.grad.numpy()
+
+    def slopes_of(self, stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """`slopes` of a sum of squares for some simulations: voltages [..., k, samples, recorded] under stimuli [k]."""
+        assert self.weights is not None
+        weights = self.weights if self.weights.ndim == 2 else self.weights[stimuli]
+        return (voltages - target[stimuli]) * (2 * weights / len(target))
 
 
 def arrays_of(voltages: Any) -> Any:

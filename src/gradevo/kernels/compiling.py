@@ -1,0 +1,33 @@
+"""Calls of compiled functions, with the time of their compilation on a clock of its own: no method's should run meanwhile."""
+
+import threading
+import time
+from typing import Any
+
+import numba
+
+_compile_seconds = 0.0
+_ready: set[Any] = set()
+_lock = threading.Lock()
+
+
+def compile_seconds() -> float:
+    """Seconds this process has spent on compiling kernels, or loading them from the disk cache."""
+    return _compile_seconds
+
+
+def call(function: Any, *args: Any) -> None:
+    """function(*args); before its first call in this process it is compiled for arguments of these types."""
+    if function not in _ready:
+        with _lock:
+            if function not in _ready:
+                _compile(function, args)
+                _ready.add(function)
+    function(*args)
+
+
+def _compile(function: Any, args: tuple[Any, ...]) -> None:
+    global _compile_seconds
+    begin = time.perf_counter()
+    function.compile(tuple(numba.typeof(a) for a in args))
+    _compile_seconds += time.perf_counter() - begin

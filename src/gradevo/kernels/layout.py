@@ -1,0 +1,111 @@
+"""How simulations lie in the kernels' memory.
+
+Simulation k is candidate k // stimuli under stimulus k % stimuli. They come in blocks, which the kernel walks through one after
+the other, in one of two layouts:
+
+side by side
+    a block is ``width`` simulations, each a lane of every vector; the last block repeats the last simulation;
+across
+    a block is one simulation, and its compartments fill the lanes: vector j holds compartments j width to (j + 1) width - 1,
+    the last one repeated. For so few simulations that most lanes side by side would idle.
+
+Inside, compartments have the places that `elimination.places` gives them; branch points come after the padded compartments.
+All arrays of the kernels end in the axis of lanes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradevo.kernels.codegen import VECTOR_BYTES
+from gradevo.kernels.memory import aligned
+
+# Measured on one core of an AMD EPYC (Zen 3), in units of a compartment's membrane, per lane: what its part of the elimination
+# costs side by side (per lane) and across (where it is done one number at a time).
+_SOLVE_SIDE_BY_SIDE, _SOLVE_ACROSS = 0.4, 1.2
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """``total`` simulations of neurons with compartments at ``place`` [compartments] in ``blocks``; candidate and stimulus
+    [block, simulations of a block]."""
+
+    across: bool
+    width: int
+    total: int
+    blocks: int
+    place: np.ndarray
+    candidate: np.ndarray
+    stimulus: np.ndarray
+
+    @property
+    def rows(self) -> int:
+        """Vectors per variable of a state."""
+        return -(-self.place.size // self.width) if self.across else self.place.size
+
+    def compartments_in(self, values: np.ndarray, dtype: type) -> np.ndarray:
+        """[candidates, compartments, ...] -> [block, row, ..., lane]."""
+        inside = np.empty_like(values)
+        inside[:, self.place] = values
+        if self.across:
+            filled = inside[:, np.minimum(np.arange(self.rows * self.width), self.place.size - 1)]
+            by_row = filled.reshape(len(values), self.rows, self.width, *values.shape[2:])
+            return aligned(np.moveaxis(by_row, 2, -1)[self.candidate[:, 0]], dtype)
+        return aligned(np.moveaxis(inside[self.candidate], 1, -1), dtype)
+
+    def compartments_out(self, values: np.ndarray) -> np.ndarray:
+        """[block, row, ..., lane] -> [simulations, compartments, ...]."""
+        if self.across:
+            by_row = np.moveaxis(values, -1, 2)
+            return by_row.reshape(self.blocks, self.rows * self.width, *values.shape[2:-1])[:, self.place]
+        rows = np.moveaxis(values, -1, 1)
+        return rows.reshape(self.blocks * self.width, *values.shape[1:-1])[: self.total, self.place]
+
+    def shared_in(self, values: np.ndarray, dtype: type) -> np.ndarray:
+        """[candidates, numbers] of nodes or entries -> [block, number, lane], or [block, number] across; one block serves all
+        where there is one candidate."""
+        if self.across:
+            return aligned(values if len(values) == 1 else values[self.candidate[:, 0]], dtype)
+        if len(values) == 1:
+            return aligned(np.repeat(values[:, :, None], self.width, axis=2), dtype)
+        return aligned(np.moveaxis(values[self.candidate], 1, -1), dtype)
+
+    def samples_in(self, values: np.ndarray, first: int, end: int, dtype: type) -> np.ndarray:
+        """The simulations of blocks first to end, [simulations, ...] -> [block, ..., lane], or [block, ...] across; lanes
+        without a simulation are zero."""
+        if self.across:
+            return aligned(values, dtype)
+        whole = np.zeros(((end - first) * self.width, *values.shape[1:]), dtype)
+        whole[: len(values)] = values
+        return aligned(np.moveaxis(whole.reshape(end - first, self.width, *values.shape[1:]), 1, -1), dtype)
+
+    def simulations_out(self, values: np.ndarray, first: int, end: int) -> np.ndarray:
+        """Blocks first to end, [block, ..., lane] ([block, ...] across) -> [simulations, ...]."""
+        if self.across:
+            return values
+        rows = np.moveaxis(values, -1, 1)
+        return rows.reshape((end - first) * self.width, *values.shape[1:-1])[: self.total - first * self.width]
+
+    def simulations(self, first: int, end: int) -> slice:
+        """The simulations of blocks first to end."""
+        per_block = 1 if self.across else self.width
+        return slice(first * per_block, min(end * per_block, self.total))
+
+
+def choose_layout(
+    n_population: int, n_stimuli: int, place: np.ndarray, threads: int, dtype: type, across: bool | None = None
+) -> Layout:
+    """The layout in which ``threads`` threads are done first, unless ``across`` says which."""
+    width = VECTOR_BYTES // np.dtype(dtype).itemsize
+    total = n_population * n_stimuli
+    blocks = -(-total // width)
+    if across is None:
+        n = place.size
+        side_by_side_costs = -(-blocks // threads) * n * width * (1.0 + _SOLVE_SIDE_BY_SIDE)
+        across_costs = -(-total // threads) * (-(-n // width) * width + n * _SOLVE_ACROSS)
+        across = across_costs < side_by_side_costs
+    per_block = 1 if across else width
+    blocks = total if across else blocks
+    which = np.minimum(np.arange(blocks * per_block), total - 1)
+    candidate, stimulus = (part.reshape(blocks, per_block) for part in np.divmod(which, n_stimuli))
+    return Layout(across, width, total, blocks, place, candidate, stimulus)
