@@ -17,7 +17,6 @@ from types import ModuleType
 import sympy as sp
 
 from gradevo.channels.base import ChannelSet, V
-from gradevo.kernels.disk import use_signature_files
 from gradevo.kernels.expressions import assignments
 
 VOLTAGE_LIMIT_MV = 1e4
@@ -260,6 +259,8 @@ def kernel_module(channels: ChannelSet, precision: str = "float64") -> ModuleTyp
     Raises:
         OSError: if the cache folder cannot be written, naming it and GRADEVO_CACHE.
     """
+    from gradevo.kernels.disk import use_signature_files
+
     source = kernel_source(channels, precision)
     name = "kernel_" + hashlib.sha256(source.encode()).hexdigest()[:20]
     folder = cache_folder() / "kernels"

@@ -4,8 +4,6 @@ import threading
 import time
 from typing import Any
 
-import numba
-
 _compile_seconds = 0.0
 _ready: set[Any] = set()
 _lock = threading.Lock()
@@ -29,5 +27,7 @@ def call(function: Any, *args: Any) -> None:
 def _compile(function: Any, args: tuple[Any, ...]) -> None:
     global _compile_seconds
     begin = time.perf_counter()
+    import numba
+
     function.compile(tuple(numba.typeof(a) for a in args))
     _compile_seconds += time.perf_counter() - begin
