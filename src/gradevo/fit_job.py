@@ -141,7 +141,7 @@ def _given_up(config: Config, problem: Problem, method: str, seed: int, jobs: in
 
 
 def _warm_up(config: Config, problem: Problem, method: str) -> float:
-    """Seconds spent on compiling. In one thread, and no more are begun: threads do not survive the forks to come."""
+    """Seconds that this process has spent on compiling. In one thread, and no more are begun: threads do not survive the forks to come."""
     one_candidate = config["gradient_weight"] * problem.n_simulations
     threads, torch = os.environ.get("GRADEVO_THREADS"), _torch_if_needed(problem, method)
     torch_threads = torch.get_num_threads() if torch else 0
@@ -149,17 +149,15 @@ def _warm_up(config: Config, problem: Problem, method: str) -> float:
     if torch:
         torch.set_num_threads(1)
     # whatever the method's first batch, a whole population's kernel is there
-    before = compile_seconds()
     problem.loss(problem.sample_initial(np.random.default_rng(0), -(-POPULATION // problem.n_simulations)))
-    compile_s = compile_seconds() - before
-    result = run_fit({**config, "budget_equivalents": one_candidate}, replace(problem, name="warm_up"), method, seed=0)
+    run_fit({**config, "budget_equivalents": one_candidate}, replace(problem, name="warm_up"), method, seed=0)
     if torch:
         torch.set_num_threads(torch_threads)
     if threads is None:
         del os.environ["GRADEVO_THREADS"]
     else:
         os.environ["GRADEVO_THREADS"] = threads
-    return compile_s + result.totals["compile_s"]
+    return compile_seconds()
 
 
 def _torch_if_needed(problem: Problem, method: str) -> ModuleType | None:
