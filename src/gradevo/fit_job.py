@@ -141,7 +141,8 @@ def _given_up(config: Config, problem: Problem, method: str, seed: int, jobs: in
 
 
 def _warm_up(config: Config, problem: Problem, method: str) -> float:
-    """Seconds that this process has spent on compiling. In one thread, and no more are begun: threads do not survive the forks to come."""
+    """Seconds that this process has spent on compiling. In one thread, and no more are begun: threads do not survive the forks
+    to come."""
     one_candidate = config["gradient_weight"] * problem.n_simulations
     threads, torch = os.environ.get("GRADEVO_THREADS"), _torch_if_needed(problem, method)
     torch_threads = torch.get_num_threads() if torch else 0

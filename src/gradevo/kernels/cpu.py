@@ -302,14 +302,12 @@ def _collect(batch: Batch, bars: list[np.ndarray], diverged: np.ndarray, passive
     plan, layout = batch.plan, batch.layout
 
     def total(each: np.ndarray) -> np.ndarray:
-        """[simulations, ...] -> [population, ...] in float64, one stimulus after the other: numpy's own sum would choose its
-        order by the array's shape."""
+        """[simulations, ...] -> [population, ...] in float64, one stimulus after the other, as accumulate does: numpy's own
+        sum would choose its order by the array's shape."""
         each = np.where(diverged.reshape(-1, *[1] * (each.ndim - 1)), 0.0, each)
         each = each.reshape(batch.n_population, plan.protocol.n_stimuli, *each.shape[1:])
-        out = np.zeros((batch.n_population, *each.shape[2:]))
-        for s in range(each.shape[1]):
-            out += each[:, s]
-        return out
+        # candidate by candidate: the partial sums are kept for one of them only
+        return np.stack([np.add.accumulate(one, axis=0, dtype=np.float64)[-1] for one in each])
 
     densities = total(layout.compartments_out(bars[0])).transpose(0, 2, 1) * plan.to_uS
     if not passive:
