@@ -98,10 +98,22 @@ def test_bits_depend_neither_on_batch_nor_on_threads_nor_on_checkpoints(case: Ca
     voltages, gradients = both_passes(case.plan, densities, case.weights, threads=1)
     assert np.array_equal(voltages, cpu.forward(case.plan, densities, keep=False, threads=1)[0])
     every = data.draw(st.integers(1, case.protocol.n_steps + 2), "checkpoint_every")
-    for how in ({"threads": 2}, {"threads": 1, "checkpoint_every": every}, {"threads": 2, "checkpoint_every": every}):
+    hows = [{"threads": threads, "across": across} for threads in (1, 2) for across in (False, True)]
+    hows += [{**how, "checkpoint_every": every} for how in hows]
+    for how in hows:
         again = both_passes(case.plan, densities, case.weights, **how)
         assert np.array_equal(voltages, again[0]), how
         assert np.array_equal(gradients, again[1]), how
+
+    # there and back, a few blocks at a time
+    fused = cpu.gradient(case.plan, densities, lambda _, v: v / 100, passive_gradient=True)
+    apart = cpu.adjoint(cpu.forward(case.plan, densities, keep=True)[2], voltages / 100, passive=True)
+    assert fused[1].passive is not None
+    assert apart.passive is not None
+    assert np.array_equal(fused[0], voltages, equal_nan=True)
+    assert np.array_equal(fused[1].densities, apart.densities)
+    assert np.array_equal(fused[1].passive.capacitance_uF_cm2, apart.passive.capacitance_uF_cm2)
+    assert np.array_equal(fused[1].passive.conductances_uS, apart.passive.conductances_uS)
 
     # a candidate of its own
     k = data.draw(st.integers(0, len(densities) - 1), "candidate")
