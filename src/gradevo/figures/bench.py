@@ -38,7 +38,7 @@ def bench_figure(found: dict[str, Any]) -> Figure:
     _dots(axes[0], headline)
     axes[0].set_title("{compartments} compartments, {simulations} simulations, {steps} steps".format(**case))
     if panels == 2:
-        _lines(axes[1], double)
+        _prices(axes[1], double)
     return figure
 
 
@@ -75,26 +75,31 @@ def _dots(ax: Axes, headline: list[Row]) -> None:
     ax.set_xlabel("time (s)")
 
 
-def _lines(ax: Axes, double: list[Row]) -> None:
-    """Medians against work: filled markers and lines for gradients, open markers for forward passes."""
+def _prices(ax: Axes, double: list[Row]) -> None:
+    """What a compartment's step costs at every size: filled markers for gradients, open ones for forward passes. A cost in
+    proportion to the work is a level row of markers."""
     handles = []
     for name, look in SIMULATOR_LOOKS.items():
         for what, filled in (("gradient", True), ("forward", False)):
-            best: dict[int, float] = {}
+            best: dict[tuple[int, int, int], float] = {}
             for one in double:
                 if one["simulator"] == name and one["what"] == what:
-                    best[_work(one)] = min(best.get(_work(one), float("inf")), one["median_s"])
+                    size = (one["compartments"], one["simulations"], one["steps"])
+                    best[size] = min(best.get(size, float("inf")), one["median_s"])
             if best:
-                (line,) = ax.plot(
-                    sorted(best), [best[work] for work in sorted(best)], marker=look.marker, color=look.color, markersize=4,
-                    fillstyle="full" if filled else "none", linestyle=look.line if filled else "none",
-                    label=f"{look.label}, {PASS_LABELS[what]}",
+                work = [n * simulations * steps for n, simulations, steps in best]
+                (marks,) = ax.plot(
+                    work, [1e9 * s / w for s, w in zip(best.values(), work, strict=True)], look.marker, color=look.color,
+                    markersize=4, fillstyle="full" if filled else "none", label=f"{look.label}, {PASS_LABELS[what]}",
                 )  # fmt: skip
-                handles.append(line)
+                handles.append(marks)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("compartments x simulations x steps")
-    ax.set_ylabel("time (s)")
+    ax.set_ylabel("time per compartment and step (ns)")
     for axis in ("x", "y"):
         label_log_axis(ax, axis)
-    ax.legend(handles=handles, loc="upper left")
+    # room for the legend above the marks
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** 0.6)
+    ax.legend(handles=handles, loc="upper right")
