@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gradevo.export_cli import app as export_app
+from gradevo.identify_cli import identify
 
 if TYPE_CHECKING:
     from gradevo.problem import Problem
@@ -25,6 +26,7 @@ app = typer.Typer(
 reproduce_app = typer.Typer(help="Run a published study from its own data files.", no_args_is_help=True)
 app.add_typer(reproduce_app, name="reproduce")
 app.add_typer(export_app, name="export")
+app.command()(identify)
 
 
 def main() -> None:

@@ -1,0 +1,92 @@
+"""Verdicts where physics says what they must be."""
+
+import numpy as np
+import pytest
+
+from gradevo.identifiability.fits import Fault, judge_fit
+from gradevo.identifiability.information import fisher_information
+from gradevo.identifiability.verdicts import Verdict, Verdicts
+from tests.identifiability.cases import at_rest, compartment, island, mirror, true
+
+
+def test_without_injected_current_only_ratios_can_be_seen():
+    problem = at_rest()
+    found = fisher_information(problem, true(problem), 0.1)
+    assert found.spectrum.rank == problem.n_parameters - 1
+    deviations, drawn = found.weak_directions(2)
+    assert deviations[0] == np.inf > deviations[1]
+    together = np.array([1, 1, 1, 1, 1, -1]) / np.sqrt(6)  # the resistivity falls as everything else rises
+    direction = found.spectrum.directions[:, -1]
+    np.testing.assert_allclose(direction * np.sign(direction[0]), together, atol=1e-6)
+    assert drawn.shape == (2, 5, 4)
+    np.testing.assert_allclose(np.abs(drawn[0]), 1 / np.sqrt(6), atol=1e-6)
+    assert Verdicts(found).verdicts == (Verdict.structural,) * 6
+    assert np.isinf(Verdicts(found).bounds).all()
+
+
+def test_what_no_electrode_reaches_is_structural_and_the_rest_is_not():
+    problem = island()
+    found = Verdicts(fisher_information(problem, true(problem), 0.01))
+    assert found.verdicts[6:] == (Verdict.structural,) * 3
+    assert Verdict.structural not in found.verdicts[:6]
+    alone = np.linalg.inv(found.information.relative[:6, :6])
+    np.testing.assert_allclose(found.bounds[:6], np.sqrt(np.diagonal(alone)), rtol=1e-6)
+
+
+def test_the_noise_decides_between_identified_and_practical():
+    problem = compartment()
+    bound = Verdicts(fisher_information(problem, true(problem), 1.0)).bounds
+    for share, verdict in ((0.99, Verdict.identified), (1.01, Verdict.practical)):
+        found = Verdicts(fisher_information(problem, true(problem), share * 0.01 / bound[1]))
+        assert found.verdicts[1] is verdict
+        assert found.bounds[1] == pytest.approx(share * 0.01)
+    assert sum(found.counts.values()) == 3
+    with pytest.raises(ValueError, match="threshold is 0"):
+        Verdicts(found.information, threshold=0.0)
+
+
+def test_a_fit_along_a_null_direction_is_the_datas_fault():
+    problem = at_rest()
+    found = judge_fit(problem, true(problem) * np.array([1.2, 1.2, 1.2, 1.2, 1.2, 1 / 1.2]), 0.01)
+    assert found.fault is Fault.data
+    assert found.weak_share > 0.999
+    assert found.worst_error == pytest.approx(0.2)
+    assert found.excess < 1e-6
+
+
+def test_a_swap_of_indistinguishable_ends_is_a_distant_solution():
+    problem = mirror()
+    noise = 0.01 * 0.003 / Verdicts(fisher_information(problem, true(problem), 0.01)).bounds.max()
+    found = judge_fit(problem, true(problem)[::-1], noise)
+    assert found.fault is Fault.elsewhere
+    assert found.weak_share < 0.5
+    assert found.error_chi2 > 1e3  # which the local theory would have excluded
+
+
+def test_a_worse_loss_than_the_best_known_is_the_optimisers_fault():
+    problem = compartment(noise_mV=0.2, seed=3)
+    bounds = Verdicts(fisher_information(problem, true(problem), 0.2)).bounds
+    assert judge_fit(problem, true(problem), 0.2).fault is Fault.none
+    off = true(problem) * np.array([1, 1 + 20 * bounds[1], 1])
+    found = judge_fit(problem, off, 0.2)
+    assert found.fault is Fault.optimiser
+    assert found.excess > found.excess_limit
+    # relative to a better fit than the truth, the truth itself is worse: by about the number of parameters, at most
+    assert judge_fit(problem, true(problem), 0.2, better=np.array([off, true(problem)])).excess == 0.0
+
+
+def test_a_loss_above_the_noise_floor_is_never_the_datas():
+    """Data of ten times the stated noise: even the truth is above the floor, and no verdict may call it recovered."""
+    problem = compartment(noise_mV=1.0, seed=3)
+    found = judge_fit(problem, true(problem), 0.1)
+    assert found.excess == 0.0
+    assert found.chi2 > found.floor
+    assert found.fault is Fault.optimiser
+
+
+def test_what_is_refused():
+    problem = compartment()
+    with pytest.raises(ValueError, match="noise_mV is 0"):
+        judge_fit(problem, true(problem), 0.0)
+    with pytest.raises(ValueError, match="information is of noise"):
+        judge_fit(problem, true(problem), 0.1, fisher_information(problem, true(problem), 0.2))
