@@ -12,6 +12,7 @@ import yaml
 from gradevo.channels import channel_set
 from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.methods import get_method
+from gradevo.truth import perturbed, refined
 from gradevo.units import AXIAL_RESISTIVITY, PASSIVE_UNITS
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
             raise ValueError(f"problems.{name}.neuron is {problem['neuron']!r}; {_closest(problem['neuron'], list(neurons))}")
         _check_free(f"problems.{name}", problem, neurons[problem["neuron"]])
         _check_experiment(f"problems.{name}", problem)
+        _check_truth(f"problems.{name}", problem, neurons[problem["neuron"]])
     for name, settings in checked["methods"].items():
         try:
             get_method(name).settings(settings)
@@ -138,6 +140,16 @@ def _check_free(place: str, problem: Config, neuron: Config) -> None:
     for name, (low, high) in pairs.items():
         if low >= high:
             raise ValueError(f"{'.'.join(filter(None, (place, 'bounds', name)))} cross: {low} >= {high}; give [low, high]")
+
+
+def _check_truth(place: str, problem: Config, neuron: Config) -> None:
+    """Raises ValueError for a true neuron that cannot be made: a channel without gates, a morphology that cannot be refined."""
+    truth = problem.get("truth", {})
+    try:
+        perturbed(channel_set(neuron["channels"]), truth.get("shift_mV", {}), truth.get("rate_factor", {}))
+        refined(neuron["morphology"], truth.get("refine", 1))
+    except ValueError as error:
+        raise ValueError(f"{place}.truth: {error}") from None
 
 
 def morphology_file(config: Config, neuron: str) -> Path | None:

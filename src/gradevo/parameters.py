@@ -82,8 +82,7 @@ class Parameters:
     @cached_property
     def defaults(self) -> np.ndarray:
         """[P] the channel set's densities and capacitance, and the morphology's axial resistivity."""
-        values = self.select(self.neuron.default_densities())
-        return self._joined([region_means(v, q.labels, self._areas) for v, q in zip(values, self.quantities, strict=True)])
+        return self.means(self.select(self.neuron.default_densities()))
 
     def per_compartment(self, values: np.ndarray) -> np.ndarray:
         """Parameters [..., P] to every quantity in every compartment [..., quantities, n]."""
@@ -102,9 +101,13 @@ class Parameters:
             dtype=float,
         )
 
+    def means(self, true: np.ndarray) -> np.ndarray:
+        """Parameters [P]: the area-weighted means of these quantities [quantities, n] in their regions."""
+        return self._joined([region_means(v, q.labels, self._areas) for v, q in zip(true, self.quantities, strict=True)])
+
     def express(self, true: np.ndarray) -> np.ndarray | None:
         """Parameters [P] that give these quantities [quantities, n], or None if they vary within a region."""
-        values = self._joined([region_means(v, q.labels, self._areas) for v, q in zip(true, self.quantities, strict=True)])
+        values = self.means(true)
         return values if np.array_equal(self.per_compartment(values), true) else None
 
     def inputs(self, values: np.ndarray) -> Inputs:

@@ -53,6 +53,8 @@ class Problem:
     true_values : [quantities, n] the truth in every compartment, where it varies within the regions that are fitted
     observed, heldout_observed : boolean [stimuli, samples, recorded], what was recorded of target and of the held-out target,
         where sweeps differ in sites or times; None for everything
+    start_factor : random starts lie at this distance from the truth, as a factor: the root mean square over parameters of
+        |log(start / truth)| is log(start_factor). None: they are anywhere in the middle of the box
 
     Raises
     ------
@@ -77,6 +79,7 @@ class Problem:
     fixed: np.ndarray | None = None
     observed: np.ndarray | None = None
     heldout_observed: np.ndarray | None = None
+    start_factor: float | None = None
 
     def __post_init__(self) -> None:
         for field in ("low", "high", "truth", "start"):
@@ -89,6 +92,11 @@ class Problem:
             if value is not None:
                 self._check_inside(field, value)
         self._check_true_values()
+        if self.start_factor is not None:
+            if not (np.isfinite(self.start_factor) and self.start_factor >= 1):
+                raise ValueError(f"start_factor is {self.start_factor}; it must be 1 or more")
+            if self.nearest_truth is None:
+                raise ValueError("start_factor is a distance from the truth, which is not known; leave it out, or give truth")
         if not (np.isfinite(self.noise_mV) and self.noise_mV >= 0):
             raise ValueError(f"noise_mV is {self.noise_mV}; it must be 0 or more")
         self.protocol.validate(self.neuron)
@@ -127,6 +135,11 @@ class Problem:
         """[quantities, n] the truth in every compartment, or None when unknown."""
         return self.true_values if self.truth is None else self.parameters.per_compartment(self.truth)
 
+    @cached_property
+    def nearest_truth(self) -> np.ndarray | None:
+        """[P] the truth, its means over the regions that are fitted where it varies within them, or None when unknown."""
+        return self.truth if self.true_values is None else self.parameters.means(self.true_values)
+
     @property
     def n_simulations(self) -> int:
         """Simulations that one candidate costs: one per stimulus."""
@@ -153,7 +166,7 @@ class Problem:
     def sample_initial(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """n starting points [n, P] in the view's coordinates: `start` first if there is one, the others random.
 
-        Random ones are uniform in the middle half of the box on its log scale. They depend on the generator alone, not
+        Random ones are uniform in the middle half of the box on its log scale, or at `start_factor` from the truth. They depend on the generator alone, not
         on the view, and the first k of n are the same for every n: all methods begin at the same densities.
         """
         if n < 1:
@@ -168,9 +181,25 @@ class Problem:
 
     def sample_random(self, rng: np.random.Generator, n: int, as_density: bool = False) -> np.ndarray:
         """n random starting points [n, P], without `start`: for restarts. In the view's coordinates, or as densities."""
-        unit = Transform("unit", self.low, self.high)
-        points = unit.to_density(rng.uniform(*START_MIDDLE, size=(n, self.n_parameters)))
+        if self.start_factor is not None:
+            points = self._near_truth(rng, n, np.log(self.start_factor))
+        else:
+            unit = Transform("unit", self.low, self.high)
+            points = unit.to_density(rng.uniform(*START_MIDDLE, size=(n, self.n_parameters)))
         return points if as_density else self.coordinates.from_density(points)
+
+    def _near_truth(self, rng: np.random.Generator, n: int, distance: float) -> np.ndarray:
+        """Densities [n, P] in random directions, at a root mean square distance from the truth on the log scale.
+
+        What would leave the box goes the other way from the truth, and stops at the box where both ways leave it.
+        """
+        truth = self.nearest_truth
+        assert truth is not None
+        steps = rng.standard_normal((n, self.n_parameters))
+        steps *= distance / np.sqrt((steps**2).mean(axis=1, keepdims=True))
+        points = truth * np.exp(steps)
+        points = np.where((points < self.low) | (points > self.high), truth * np.exp(-steps), points)
+        return np.clip(points, self.low, self.high)
 
     def full_densities(self, densities: np.ndarray) -> np.ndarray:
         """Densities [K, P] -> all channels' densities [K, channels, compartments] S/cm2."""

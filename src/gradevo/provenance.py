@@ -18,7 +18,7 @@ _PACKAGE = Path(__file__).parent
 # Everything between a density and a loss. A method's own file, and those of methods/ that it imports, come on top.
 _SIMULATION_SOURCES = (
     "units.py", "channels", "morphology", "neuron.py", "densities.py", "tree.py", "regions.py", "parameters.py", "sensitivity.py",
-    "stimulus", "protocol.py", "observations.py", "simulate.py", "autograd.py", "kernels", "losses", "transforms.py",
+    "stimulus", "truth.py", "protocol.py", "observations.py", "simulate.py", "autograd.py", "kernels", "losses", "transforms.py",
     "problem.py", "meter.py", "fit.py",
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ from gradevo.densities import DENSITIES
 from gradevo.fit import Ended, fit
 from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.meter import TANGENT_WEIGHT, Meter
+from gradevo.morphology import Morphology
 from gradevo.neuron import Neuron
 from gradevo.observations import checked_observed, declared_observed
 from gradevo.parameters import Parameters, make_parameters
@@ -25,6 +26,7 @@ from gradevo.regions import contiguous_regions, region_means
 from gradevo.result import Result, write_aside
 from gradevo.simulate import simulate_numpy
 from gradevo.stimulus import make_stimulus
+from gradevo.truth import Truth, cover, perturbed, refined
 from gradevo.units import PASSIVE_UNITS, UA_PER_CM2_UM2_TO_NA
 
 COSTS = ("simulations", "gradients", "tangents", "simulation_equivalents", "wall_s", "cpu_s", "compile_s")
@@ -37,17 +39,7 @@ ALL = "all"
 def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
     """The neuron called `name` and its true densities [channels, compartments] S/cm2. Raises ValueError."""
     declared = _declared(config, "neurons", name)
-    shape = dict(declared["morphology"])
-    kind = shape.pop("kind")
-    if kind == "adjacency":
-        grown = morphology.from_adjacency(np.array(shape.pop("adjacency")), **shape)
-    else:
-        grown = {
-            "chain": morphology.chain,
-            "balanced_tree": morphology.balanced_tree,
-            "random_tree": morphology.random_tree,
-            "file": morphology.read_morphology,
-        }[kind](**shape)
+    grown = _grown(declared["morphology"])
     neuron = Neuron(name, grown, channel_set(declared["channels"]))
     rule = dict(declared["densities"])
     densities = DENSITIES[rule.pop("kind")](neuron, **rule)
@@ -55,6 +47,16 @@ def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
         labels = contiguous_regions(grown, declared["regions"])
         densities = region_means(densities, labels, grown.areas_um2)[:, labels]
     return neuron, densities
+
+
+def make_truth(config: Config, problem: str, neuron: Neuron) -> Truth:
+    """What makes the data of a problem whose fitted neuron is given: that neuron itself where no `truth` is declared."""
+    declared = config["problems"][problem].get("truth", {})
+    shape, refine = config["neurons"][neuron.name]["morphology"], declared.get("refine", 1)
+    grown = neuron.morphology if refine == 1 else _grown(refined(shape, refine))
+    channels = perturbed(neuron.channels, declared.get("shift_mV", {}), declared.get("rate_factor", {}))
+    made = replace(neuron, morphology=grown, channels=channels)
+    return Truth(made, cover(shape["kind"], refine, grown.n_compartments))
 
 
 def neuron_arrays(config: Config, name: str) -> dict[str, np.ndarray]:
@@ -92,7 +94,12 @@ def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
     neuron, densities = make_neuron(config, declared["neuron"])
     protocol, heldout = _protocols(declared, neuron)
     dt_ms = declared.get("truth_dt_ms", declared["dt_ms"])
-    target = simulate_numpy(neuron, densities, replace(protocol, dt_ms=dt_ms))
+    truth = make_truth(config, name, neuron)
+
+    def recorded_mV(shown: Protocol) -> np.ndarray:
+        return simulate_numpy(truth.neuron, truth.densities(densities), truth.protocol(replace(shown, dt_ms=dt_ms)))
+
+    target = recorded_mV(protocol)
     noise_mV = declared.get("noise_mV", 0.0)
     if noise_mV > 0:
         rng = np.random.default_rng(declared.get("noise_seed", 0))
@@ -110,7 +117,7 @@ def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
         "current_nA": protocol.stimulus.values_nA,
     }
     if heldout is not None:
-        arrays["heldout_mV"] = simulate_numpy(neuron, densities, replace(heldout, dt_ms=dt_ms))
+        arrays["heldout_mV"] = recorded_mV(heldout)
     return arrays
 
 
@@ -146,6 +153,7 @@ def make_problem(config: Config, name: str, targets: str | Path | Mapping[str, n
         heldout=None if heldout is None else (heldout, targets["heldout_mV"]),
         loss_declared=declared.get("loss", "mse"),
         observed=_observed(declared, protocol, neuron),
+        start_factor=declared.get("start_factor"),
     )
 
 
@@ -187,15 +195,19 @@ def run_fit(
 
 def loss_target(config: Config, problem: Problem) -> float:
     """What counts as success in the loss, in the loss's unit: the problem's `loss_target`; or else a multiple of what the noise
-    alone makes of a mean squared error; or else, without noise, the study's small value.
+    alone makes of a mean squared error; or else, without noise, the study's small value. Where the data are another neuron's
+    (`truth`), no less than the loss of the true densities: no fit is asked to explain what its model cannot.
     """
     success, declared = config["success"], config["problems"].get(problem.name, {})
     if "loss_target" in declared:
         return declared["loss_target"]
     weights = problem.loss_function.weights
+    target = success["loss"]
     if problem.noise_mV > 0 and weights is not None:
-        return success["noise_factor"] * problem.noise_mV**2 * float(weights.sum(axis=(-2, -1)).mean())
-    return success["loss"]
+        target = success["noise_factor"] * problem.noise_mV**2 * float(weights.sum(axis=(-2, -1)).mean())
+    if declared.get("truth") and problem.nearest_truth is not None:
+        target = max(target, float(problem.loss_of_densities(problem.nearest_truth[None])[0]))
+    return target
 
 
 def loss_units(config: Config) -> str:
@@ -253,6 +265,20 @@ def density_rows(problem: Problem, result: Result) -> list[dict[str, Any]]:
         for q, quantity in enumerate(problem.parameters.quantities)
         for i in range(problem.neuron.n_compartments)
     ]
+
+
+def _grown(declared: Mapping[str, Any]) -> Morphology:
+    """A declared morphology."""
+    shape = dict(declared)
+    kind = shape.pop("kind")
+    if kind == "adjacency":
+        return morphology.from_adjacency(np.array(shape.pop("adjacency")), **shape)
+    return {
+        "chain": morphology.chain,
+        "balanced_tree": morphology.balanced_tree,
+        "random_tree": morphology.random_tree,
+        "file": morphology.read_morphology,
+    }[kind](**shape)
 
 
 def _declared(config: Config, kind: str, name: str) -> dict[str, Any]:
