@@ -98,7 +98,7 @@ def fit(
         from gradevo.result import Status, write_result
         from gradevo.study import make_problem
 
-        posed = make_problem(declared, problem)
+        posed = make_problem(declared, problem, seed=seed)
     budget = declared["problems"][problem].get("budget_equivalents", declared["budget_equivalents"])
     with _Progress(console, f"{method} on {problem}", budget) as progress:
         result = fit_apart(declared, posed, method, seed, on_progress=progress.show)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from gradevo.channels import channel_set
+from gradevo.grids import expanded
 from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.methods import get_method
 from gradevo.truth import perturbed, refined
@@ -52,17 +53,19 @@ def load_config(path: str | Path, schema: str | Path | None = None) -> Config:
 def check_config(config: Mapping[str, Any], schema: str | Path | None = None) -> Config:
     """The config as a plain dict if it is right.
 
-    It is checked against the schema (unknown keys are refused), and for what a schema cannot say: neurons that problems
-    name, methods and their settings, bounds and currents that cross. Raises ValueError.
+    Grids are written out first. Then it is checked against the schema (unknown keys are refused), and for what a schema cannot
+    say: neurons that problems name, methods and their settings, bounds and currents that cross. Raises ValueError.
     """
     import jsonschema  # not for the workflow's jobs, whose config has been checked
     from jsonschema.exceptions import best_match
 
     rules = yaml.safe_load(find_schema(schema).read_text())
-    error = best_match(jsonschema.Draft202012Validator(rules).iter_errors(_numbers(config)))
+    checked = _numbers(config)
+    if isinstance(checked, dict):
+        checked = expanded(checked)
+    error = best_match(jsonschema.Draft202012Validator(rules).iter_errors(checked))
     if error is not None:
         raise ValueError(_explain(error))
-    checked = _numbers(config)
     for name, neuron in checked["neurons"].items():
         try:
             channel_set(neuron["channels"])

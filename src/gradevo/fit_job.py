@@ -23,7 +23,7 @@ from gradevo.kernels.threads import available_threads
 from gradevo.methods import get_method
 from gradevo.problem import Problem
 from gradevo.result import Result, Status, write_result
-from gradevo.study import make_problem, run_fit
+from gradevo.study import make_problems, run_fit
 
 Files = Mapping[int, tuple[str, str]]
 """Of each seed: its history (.parquet) and the rest (.json)."""
@@ -66,7 +66,7 @@ def run_seeds(
         os.environ.setdefault("GRADEVO_THREADS", str(min(threads, available_threads())))
     keys = {seed: fit_key(config, problem, method, seed, targets, available_threads()) for seed in files}
     folder = kept_folder(config["study"])
-    posed = make_problem(config, problem, targets)
+    posed = make_problems(config, problem, targets)
     status = 0
     for warm in (True, False):
         missing = {}
@@ -94,7 +94,7 @@ def run_seeds(
 def _make(
     connection: Connection,
     config: Config,
-    problem: Problem,
+    problems: Mapping[int, Problem],
     method: str,
     files: Files,
     keys: Mapping[int, str],
@@ -102,7 +102,8 @@ def _make(
     job_memory_MB: float | None,
     attempt: int,
 ) -> None:
-    compile_s = _warm_up(config, problem, method) if warm else 0.0
+    name, first = next((problem.name, problem) for problem in problems.values())
+    compile_s = _warm_up(config, first, method) if warm else 0.0
     # what is loaded stays: fits need not look through it, nor copy its pages by doing so
     gc.enable()
     gc.freeze()
@@ -111,6 +112,7 @@ def _make(
     left: list[str] = []
     try:
         for seed, paths in files.items():
+            problem = problems[seed]
             before = jobs_before(folder, keys[seed]) if job_memory_MB is not None else 0
             if before >= (JOBS if attempt <= JOBS else 1):
                 result = _given_up(config, problem, method, seed, before)
@@ -127,7 +129,7 @@ def _make(
                 keep(folder, keys[seed], paths)
             _say(f"{problem.name} {method} seed {seed}: {result.status}, loss {result.best_loss:.3g}, {result.message}")
     except OSError as error:
-        sys.exit(f"{problem.name} {method}: {error.strerror}")
+        sys.exit(f"{name} {method}: {error.strerror}")
     if left:
         sys.exit("\n".join(left))
 

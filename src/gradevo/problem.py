@@ -166,8 +166,9 @@ class Problem:
     def sample_initial(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """n starting points [n, P] in the view's coordinates: `start` first if there is one, the others random.
 
-        Random ones are uniform in the middle half of the box on its log scale, or at `start_factor` from the truth. They depend on the generator alone, not
-        on the view, and the first k of n are the same for every n: all methods begin at the same densities.
+        Random ones are uniform in the middle half of the box on its log scale, or at `start_factor` from the truth.
+        They depend on the generator alone, not on the view, and the first k of n are the same for every n: all methods begin at
+        the same densities.
         """
         if n < 1:
             raise ValueError(f"asked for {n} starting points; ask for at least 1")

@@ -1,6 +1,6 @@
 """An experiment: which currents enter where, which voltages are recorded when, and how the equations are integrated."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,12 +99,20 @@ class Protocol:
                     )
 
 
-def resolve_sites(sites: str | int | Iterable[int], n_compartments: int, what: str = "site") -> tuple[int, ...]:
-    """ "all", a number, a list or a comma-separated string of compartments; negative ones count from the end.
+def resolve_sites(
+    sites: str | int | Iterable[int] | Mapping[str, int], n_compartments: int, what: str = "site"
+) -> tuple[int, ...]:
+    """ "all", a number, a list or a comma-separated string of compartments; negative ones count from the end. {"spread": k}: k
+    compartments spread evenly over their numbers, the first and (but for k = 1) the last among them.
 
     Raises:
         ValueError: naming the site that is not a number, does not exist or repeats.
     """
+    if isinstance(sites, Mapping):
+        count = dict(sites)["spread"]
+        if not 1 <= count <= n_compartments:
+            raise ValueError(f"{what}: {count} cannot be spread over {n_compartments} compartments; give 1 to {n_compartments}")
+        return tuple(np.rint(np.linspace(0, n_compartments - 1, count)).astype(int).tolist())
     if isinstance(sites, str):
         if sites.strip() == "all":
             return tuple(range(n_compartments))

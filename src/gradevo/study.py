@@ -36,12 +36,20 @@ DEFAULT_BOUNDS = (0.3, 3.0)
 ALL = "all"
 
 
-def make_neuron(config: Config, name: str) -> tuple[Neuron, np.ndarray]:
-    """The neuron called `name` and its true densities [channels, compartments] S/cm2. Raises ValueError."""
+SEEDED = ("target_mV", "heldout_mV", "true_densities_S_cm2")
+"""Arrays of which each seed has its own where each has a neuron of its own; they are stored as <array>_seed<seed> then."""
+
+
+def make_neuron(config: Config, name: str, seed: int | None = None) -> tuple[Neuron, np.ndarray]:
+    """The neuron called `name` and its true densities [channels, compartments] S/cm2. Raises ValueError.
+
+    seed: of the fits, where the study has a neuron per seed; the first of its seeds where not given.
+    """
     declared = _declared(config, "neurons", name)
     grown = _grown(declared["morphology"])
     neuron = Neuron(name, grown, channel_set(declared["channels"]))
     rule = dict(declared["densities"])
+    rule["seed"] = _drawn(config, rule["seed"], seed)
     densities = DENSITIES[rule.pop("kind")](neuron, **rule)
     if declared.get("regions", ALL) != ALL:
         labels = contiguous_regions(grown, declared["regions"])
@@ -83,7 +91,18 @@ def neuron_arrays(config: Config, name: str) -> dict[str, np.ndarray]:
 
 
 def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
-    """The recordings that problem `name` is fitted to.
+    """The recordings that problem `name` is fitted to: those of ``_targets``, and with a neuron per seed those of every seed as
+    well, the first seed's under the plain names. Raises ValueError."""
+    arrays = _targets(config, name)
+    if config.get("neuron_per_seed", False):
+        for seed in config["seeds"]:
+            own = _targets(config, name, seed)
+            arrays |= {f"{key}_seed{seed}": own[key] for key in SEEDED if key in own}
+    return arrays
+
+
+def _targets(config: Config, name: str, seed: int | None = None) -> dict[str, np.ndarray]:
+    """What was recorded of one neuron.
 
     target_mV [stimuli, samples, recorded], with noise where the problem has any, and NaN where nothing was recorded;
     heldout_mV likewise, without noise or gaps (where declared); true_densities_S_cm2 [channels, n]; times_ms [samples];
@@ -91,7 +110,7 @@ def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
     ValueError.
     """
     declared = _declared(config, "problems", name)
-    neuron, densities = make_neuron(config, declared["neuron"])
+    neuron, densities = make_neuron(config, declared["neuron"], seed)
     protocol, heldout = _protocols(declared, neuron)
     dt_ms = declared.get("truth_dt_ms", declared["dt_ms"])
     truth = make_truth(config, name, neuron)
@@ -102,7 +121,7 @@ def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
     target = recorded_mV(protocol)
     noise_mV = declared.get("noise_mV", 0.0)
     if noise_mV > 0:
-        rng = np.random.default_rng(declared.get("noise_seed", 0))
+        rng = np.random.default_rng(_drawn(config, declared.get("noise_seed", 0), seed))
         target = target + rng.normal(0.0, noise_mV, size=target.shape)
     observed = _observed(declared, protocol, neuron)
     if observed is not None:
@@ -121,14 +140,29 @@ def make_targets(config: Config, name: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def make_problem(config: Config, name: str, targets: str | Path | Mapping[str, np.ndarray] | None = None) -> Problem:
-    """Problem `name`, with targets from a file of `write_arrays`, from `make_targets`, or simulated now."""
+def make_problems(config: Config, name: str, targets: str | Path | Mapping[str, np.ndarray] | None = None) -> dict[int, Problem]:
+    """The problem that each of the study's seeds is given: one and the same, or one per neuron. As `make_problem`."""
+    if isinstance(targets, (str, Path)):
+        targets = read_arrays(targets)
+    if config.get("neuron_per_seed", False):
+        return {seed: make_problem(config, name, targets, seed) for seed in config["seeds"]}
+    return dict.fromkeys(config["seeds"], make_problem(config, name, targets))
+
+
+def make_problem(
+    config: Config, name: str, targets: str | Path | Mapping[str, np.ndarray] | None = None, seed: int | None = None
+) -> Problem:
+    """Problem `name`, with targets from a file of `write_arrays`, from `make_targets`, or simulated now; seed as in
+    `make_neuron`."""
     declared = _declared(config, "problems", name)
     if targets is None:
-        targets = make_targets(config, name)
-    elif isinstance(targets, (str, Path)):
-        targets = read_arrays(targets)
-    neuron, densities = make_neuron(config, declared["neuron"])
+        targets = _targets(config, name, seed)
+    else:
+        targets = read_arrays(targets) if isinstance(targets, (str, Path)) else targets
+        if config.get("neuron_per_seed", False):
+            own = config["seeds"][0] if seed is None else seed
+            targets = {key: targets.get(f"{key}_seed{own}", value) for key, value in targets.items()}
+    neuron, densities = make_neuron(config, declared["neuron"], seed)
     protocol, heldout = _protocols(declared, neuron)
     if not np.array_equal(densities, targets["true_densities_S_cm2"]):
         raise ValueError(f"the targets of problem {name!r} belong to other densities than its neuron's; make them anew")
@@ -265,6 +299,14 @@ def density_rows(problem: Problem, result: Result) -> list[dict[str, Any]]:
         for q, quantity in enumerate(problem.parameters.quantities)
         for i in range(problem.neuron.n_compartments)
     ]
+
+
+def _drawn(config: Config, declared: int, seed: int | None) -> Any:
+    """What a neuron's or its noise's generator is seeded with. With a neuron per seed, no two seeds share numbers, and none has
+    those of a neuron that is declared with any plain seed (a tuning neuron, say)."""
+    if not config.get("neuron_per_seed", False):
+        return declared
+    return np.random.SeedSequence(declared, spawn_key=(config["seeds"][0] if seed is None else seed,))
 
 
 def _grown(declared: Mapping[str, Any]) -> Morphology:

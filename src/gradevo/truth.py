@@ -1,7 +1,7 @@
 """The neuron that makes the data, where it is not the one that is fitted: other kinetics, or a finer morphology.
 
-Declared by a problem's key `truth`: shift_mV and rate_factor by channel, refine. Its densities are those of the fitted neuron: each
-true compartment has the density of the fitted compartment that covers it, so that density errors stay errors, with no mean taken.
+Declared by a problem's key `truth`: shift_mV and rate_factor by channel, refine. Its densities are those of the fitted neuron:
+each true compartment has the density of the fitted compartment that covers it, so that density errors compare the same numbers.
 """
 
 from __future__ import annotations
@@ -102,9 +102,9 @@ def _changed(gate: Gate, shift_mV: float, factor: float) -> Gate:
         return gate
     moved = {V: V - sp.Float(shift_mV)}
     if gate.alpha is not None and gate.beta is not None:
-        return replace(gate, alpha=factor * gate.alpha.xreplace(moved), beta=factor * gate.beta.xreplace(moved))
+        return replace(gate, alpha=sp.Mul(factor, gate.alpha.xreplace(moved)), beta=sp.Mul(factor, gate.beta.xreplace(moved)))
     assert gate.steady_state is not None
     assert gate.time_constant is not None
     return replace(
-        gate, steady_state=gate.steady_state.xreplace(moved), time_constant=gate.time_constant.xreplace(moved) / factor
+        gate, steady_state=gate.steady_state.xreplace(moved), time_constant=sp.Mul(gate.time_constant.xreplace(moved), 1 / factor)
     )

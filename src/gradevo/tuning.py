@@ -41,16 +41,16 @@ def try_settings(config: Config, problem: str, method: str) -> pd.DataFrame:
     """Fit `problem` with each of the method's settings and each seed: one row per fit.
 
     Columns: problem, method, setting (its number), settings (JSON), seed, status, best_loss, simulation_equivalents.
-    Raises ValueError as `settings_to_try` and `gradevo.study.make_problem` do.
+    Raises ValueError as `settings_to_try` and `gradevo.study.make_problems` do.
     """
-    from gradevo.study import make_problem, run_fit  # loads the kernels, which planning a study does not need
+    from gradevo.study import make_problems, run_fit  # loads the kernels, which planning a study does not need
 
-    posed = make_problem(config, problem)
+    posed = make_problems(config, problem)
     rows = []
     for number, settings in enumerate(settings_to_try(get_method(method), **_effort(config))):
         trial = config | {"methods": {method: config["methods"][method] | settings}}
         for seed in config["seeds"]:
-            result = run_fit(trial, posed, method, seed)
+            result = run_fit(trial, posed[seed], method, seed)
             rows.append(
                 {
                     "problem": problem,
@@ -107,12 +107,16 @@ def tuned_text(table: pd.DataFrame, config: Config) -> str:
 
 
 def check_untouched(study: Mapping[str, Any], tuning: Config) -> None:
-    """Raise ValueError if a study that uses tuned settings has a neuron on which they were tuned."""
+    """Raise ValueError if a study that uses tuned settings has a neuron on which they were tuned, in whatever regions.
+
+    Where a study draws a neuron per seed, none of those can have a tuning neuron's densities (`gradevo.study`), but what is
+    declared is refused all the same.
+    """
     if not any(settings.get("preset") == "tuned" for settings in study["methods"].values()):
         return
     for name, neuron in study["neurons"].items():
         for other, tuned_on in tuning["neurons"].items():
-            if neuron == tuned_on:
+            if all(neuron[key] == tuned_on[key] for key in ("morphology", "channels", "densities")):
                 raise ValueError(
                     f"neurons.{name} is the tuning neuron {other!r}: settings tuned on it do not count as equal terms; "
                     "change a seed or the morphology"

@@ -10,6 +10,7 @@ rule neuron:
     conda:
         "../../environment.yml"
     params:
+        drawn=SEEDS[0] if config.get("neuron_per_seed") else None,
         definition=lambda wildcards: config["neurons"][wildcards.neuron],
     script:
         "../scripts/write_neuron.py"

@@ -11,6 +11,7 @@ rule target:
         "../../environment.yml"
     params:
         # not read by the script: a change in them makes the target again
+        drawn=SEEDS if config.get("neuron_per_seed") else None,
         problem=lambda wildcards: config["problems"][wildcards.problem],
         neuron=lambda wildcards: config["neurons"][
             config["problems"][wildcards.problem]["neuron"]

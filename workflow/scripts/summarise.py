@@ -10,15 +10,16 @@ import pandas as pd
 
 from gradevo.merge import record_of
 from gradevo.result import read_result, write_aside
-from gradevo.study import density_rows, make_problem, summary_row
+from gradevo.study import density_rows, make_problems, summary_row
 
 config = snakemake.config
 targets = zip(config["problems"], snakemake.input.targets, strict=True)
-problems = {name: make_problem(config, name, path) for name, path in targets}
+problems = {name: make_problems(config, name, path) for name, path in targets}
 results = [read_result(*paths) for paths in zip(snakemake.input.histories, snakemake.input.results, strict=True)]
+fitted = [(problems[r.totals["problem"]][r.totals["seed"]], r) for r in results]
 
-summary = pd.DataFrame([summary_row(config, problems[r.totals["problem"]], r) for r in results])
-densities = pd.DataFrame([row for r in results for row in density_rows(problems[r.totals["problem"]], r)])
+summary = pd.DataFrame([summary_row(config, problem, r) for problem, r in fitted])
+densities = pd.DataFrame([row for problem, r in fitted for row in density_rows(problem, r)])
 record = record_of(config, results)
 histories = pd.concat([r.history for r in results if len(r.history)], ignore_index=True)
 
