@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def resolve_sites(
         ValueError: naming the site that is not a number, does not exist or repeats.
     """
     if isinstance(sites, Mapping):
-        count = dict(sites)["spread"]
+        count = cast(Mapping[str, int], sites)["spread"]
         if not 1 <= count <= n_compartments:
             raise ValueError(f"{what}: {count} cannot be spread over {n_compartments} compartments; give 1 to {n_compartments}")
         return tuple(np.rint(np.linspace(0, n_compartments - 1, count)).astype(int).tolist())

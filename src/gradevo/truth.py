@@ -100,11 +100,13 @@ def cover(kind: str, refine: int, n_true: int) -> np.ndarray:
 def _changed(gate: Gate, shift_mV: float, factor: float) -> Gate:
     if shift_mV == 0 and factor == 1:
         return gate
-    moved = {V: V - sp.Float(shift_mV)}
     if gate.alpha is not None and gate.beta is not None:
-        return replace(gate, alpha=sp.Mul(factor, gate.alpha.xreplace(moved)), beta=sp.Mul(factor, gate.beta.xreplace(moved)))
+        return replace(gate, alpha=factor * _moved(gate.alpha, shift_mV), beta=factor * _moved(gate.beta, shift_mV))
     assert gate.steady_state is not None
     assert gate.time_constant is not None
-    return replace(
-        gate, steady_state=gate.steady_state.xreplace(moved), time_constant=sp.Mul(gate.time_constant.xreplace(moved), 1 / factor)
-    )
+    time_constant = _moved(gate.time_constant, shift_mV) / factor
+    return replace(gate, steady_state=_moved(gate.steady_state, shift_mV), time_constant=time_constant)
+
+
+def _moved(curve: sp.Expr, shift_mV: float) -> Any:  # Any: sympy's own type says nothing useful
+    return curve.xreplace({V: V - sp.Float(shift_mV)})
