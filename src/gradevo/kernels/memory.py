@@ -8,6 +8,7 @@ ALIGNMENT = 64
 # Fresh large arrays cost a page fault per 4 kB, a third of a small run's time: a few are kept for reuse.
 _spare: list[np.ndarray] = []
 _SPARE_BUFFERS = 6
+_LARGE_BYTES = 2**20
 
 
 def empty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
@@ -36,7 +37,7 @@ def release(array: np.ndarray) -> None:
     buffer = array.base
     assert isinstance(buffer, np.ndarray)
     assert buffer.dtype == np.uint8
-    if array.size:
+    if buffer.size >= _LARGE_BYTES:
         _spare.append(buffer)
     del _spare[:-_SPARE_BUFFERS]
 
