@@ -103,6 +103,7 @@ def build(case: Case) -> Any:
     cell.insert(HH())
     cell.set("radius", m.diameters_um / 2)
     cell.set("length", m.lengths_um)
+    assert m.axial_resistivity_ohm_cm is not None
     cell.set("axial_resistivity", m.axial_resistivity_ohm_cm)
     cell.set("capacitance", case.neuron.channels.capacitance_uF_cm2)
     cell.set("v", case.neuron.channels.initial_voltage_mV)

@@ -84,7 +84,8 @@ class Trainer:
         real = (np.arange(len(index)) < count)[:, None, None]
         mesh = Mesh(np.array(jax.devices()[:devices]), ("stimuli",))
         everywhere, spread = PartitionSpec(), PartitionSpec("stimuli")
-        self.transform = make_transform(task)
+        # Jaxley's annotations say less than it returns
+        self.transform: Any = make_transform(task)
         one = voltages_of(task)
         self.data = tuple(
             jnp.asarray(array) for array in (task.currents_nA[index], task.weights[index] * real / count, task.target[index])
