@@ -1,10 +1,14 @@
 """Verdicts where physics says what they must be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gradevo.identifiability.fits import Fault, judge_fit
 from gradevo.identifiability.information import fisher_information
+from gradevo.identifiability.refit import refit
+from gradevo.identifiability.squares import Squares
 from gradevo.identifiability.verdicts import Verdict, Verdicts
 from tests.identifiability.cases import at_rest, compartment, island, mirror, true
 
@@ -64,24 +68,38 @@ def test_a_swap_of_indistinguishable_ends_is_a_distant_solution():
 
 
 def test_a_worse_loss_than_the_best_known_is_the_optimisers_fault():
-    problem = compartment(noise_mV=0.2, seed=3)
-    bounds = Verdicts(fisher_information(problem, true(problem), 0.2)).bounds
-    assert judge_fit(problem, true(problem), 0.2).fault is Fault.none
+    problem = compartment(noise_mV=5.0, seed=3)
+    bounds = Verdicts(fisher_information(problem, true(problem), 5.0)).bounds
+    assert bounds[1] > 0.005  # so that a few bounds are more than 1 %
+    assert judge_fit(problem, true(problem), 5.0).fault is Fault.none
     off = true(problem) * np.array([1, 1 + 20 * bounds[1], 1])
-    found = judge_fit(problem, off, 0.2)
+    found = judge_fit(problem, off, 5.0)
     assert found.fault is Fault.optimiser
     assert found.excess > found.excess_limit
-    # relative to a better fit than the truth, the truth itself is worse: by about the number of parameters, at most
-    assert judge_fit(problem, true(problem), 0.2, better=np.array([off, true(problem)])).excess == 0.0
+    assert judge_fit(problem, true(problem), 5.0, better=np.array([off, true(problem)])).excess == 0.0
 
 
-def test_a_loss_above_the_noise_floor_is_never_the_datas():
-    """Data of ten times the stated noise: even the truth is above the floor, and no verdict may call it recovered."""
-    problem = compartment(noise_mV=1.0, seed=3)
-    found = judge_fit(problem, true(problem), 0.1)
-    assert found.excess == 0.0
+def test_what_noise_makes_is_the_datas_fault_and_a_better_fit_is_the_measure():
+    problem = compartment(noise_mV=5.0, seed=3)
+    best = refit(Squares(problem, 5.0), true(problem)).values
+    found = judge_fit(problem, best, 5.0)
+    assert found.excess < 0  # the best fit follows the noise further than the truth does
+    assert found.worst_error > 0.01
+    assert found.fault is Fault.data
+    bound = Verdicts(fisher_information(problem, true(problem), 5.0)).bounds[0]
+    beside = best * np.array([1 + 10 * bound, 1, 1])
+    assert judge_fit(problem, beside, 5.0, better=best).fault is Fault.optimiser
+
+
+def test_a_loss_above_the_noise_floor_that_nobody_betters_is_the_models_fault():
+    """Noise of ten times the stated one, and a fit off along a direction that no loss can see."""
+    quiet = at_rest()
+    noise = np.random.default_rng(0).normal(0, 1.0, quiet.target.shape)
+    problem = replace(quiet, target=quiet.target + noise)
+    found = judge_fit(problem, true(problem) * np.array([1.2, 1.2, 1.2, 1.2, 1.2, 1 / 1.2]), 0.1)
     assert found.chi2 > found.floor
-    assert found.fault is Fault.optimiser
+    assert found.excess < found.excess_limit
+    assert found.fault is Fault.model
 
 
 def test_what_is_refused():

@@ -3,14 +3,16 @@
 chi2 is the sum of squared residuals over the noise's variance, the excess that of the fit over the best known one (the truth's,
 or any better loss that is given). The rules, in this order:
 
-- the optimiser's fault: the excess is above the CONFIDENCE quantile of chi2 with as many degrees of freedom as the information
-  has rank (a better loss exists, by more than the noise explains), or chi2 itself is above the FLOOR quantile of chi2 with as
-  many degrees as there are data: the loss is above the noise floor;
 - recovered: every density is within `threshold` (1 %) of the truth;
+- the optimiser's fault: the excess is above the CONFIDENCE quantile of chi2 with one degree of freedom, 3.8. A better loss
+  exists, and a density may be further from where it is best than two of its bounds;
+- the model's fault, or the stated noise's: chi2 is above the FLOOR quantile of chi2 with as many degrees of freedom as there are
+  data, although no better loss is known: even the truth is above the noise floor;
 - the data's fault, locally: at least WEAK_SHARE of the squared norm of the errors (logarithms of fitted over true) lies within
-  the weak subspace, the eigenvectors of the information along which the standard deviation is not below `threshold`;
-- the data's fault, globally: the fit is as good as the best known but its errors are not along weak directions. A distant
-  solution explains the data as well, which no local theory can foresee.
+  the weak subspace, the eigenvectors of the information along which the standard deviation is not below `threshold`; or the
+  errors are what noise makes, their squared norm under the information below the FLOOR quantile with rank degrees of freedom;
+- the data's fault, globally: the fit is as good as the best known, but its errors are neither. A distant solution explains the
+  data as well, which no local theory can foresee.
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ WEAK_SHARE = 0.9
 
 class Fault(StrEnum):
     none = "recovered"
-    optimiser = "the optimiser's"
-    data = "the data's: errors along weak directions"
+    optimiser = "the optimiser's: a better loss exists"
+    model = "the model's or the stated noise's: the truth is above the noise floor"
+    data = "the data's: errors along weak directions, or the noise's"
     elsewhere = "the data's: a distant solution fits as well"
 
 
@@ -82,17 +85,21 @@ def judge_fit(
     others = [] if better is None else [check_values(problem, other) for other in np.atleast_2d(better)]
     chi2 = squares.chi2(fitted)
     excess = chi2 - min(squares.chi2(known) for known in (problem.truth, *others))
-    limit = float(chi2_distribution.ppf(CONFIDENCE, max(info.spectrum.rank, 1)))
+    limit = float(chi2_distribution.ppf(CONFIDENCE, 1))
     floor = float(chi2_distribution.ppf(FLOOR, max(squares.n_data, 1)))
     errors = np.log(fitted / problem.truth)
     along = (info.spectrum.directions.T @ errors) ** 2
     weak = info.spectrum.eigenvalues <= threshold**-2
     share = float(along[weak].sum() / along.sum()) if along.any() else float("nan")
     worst = float(np.abs(fitted / problem.truth - 1).max())
-    if not (excess <= limit and chi2 <= floor):
-        fault = Fault.optimiser
-    elif worst <= threshold:
+    error_chi2 = float(info.spectrum.eigenvalues @ along)
+    noisy = error_chi2 <= chi2_distribution.ppf(FLOOR, max(info.spectrum.rank, 1))
+    if worst <= threshold:
         fault = Fault.none
+    elif not excess <= limit:
+        fault = Fault.optimiser
+    elif chi2 > floor:
+        fault = Fault.model
     else:
-        fault = Fault.data if share >= WEAK_SHARE else Fault.elsewhere
-    return FitVerdict(fault, chi2, floor, excess, limit, share, float(info.spectrum.eigenvalues @ along), worst)
+        fault = Fault.data if share >= WEAK_SHARE or noisy else Fault.elsewhere
+    return FitVerdict(fault, chi2, floor, excess, limit, share, error_chi2, worst)
