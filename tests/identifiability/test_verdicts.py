@@ -5,12 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gradevo.channels import channel_set
 from gradevo.identifiability.fits import Fault, judge_fit
-from gradevo.identifiability.information import fisher_information
+from gradevo.identifiability.information import cramer_rao, fisher_information
 from gradevo.identifiability.refit import refit
 from gradevo.identifiability.squares import Squares
 from gradevo.identifiability.verdicts import Verdict, Verdicts
-from tests.identifiability.cases import at_rest, compartment, island, mirror, true
+from gradevo.morphology import chain
+from gradevo.neuron import Neuron
+from tests.identifiability.cases import at_rest, compartment, currents, island, mirror, posed, true
 
 
 def test_without_injected_current_only_ratios_can_be_seen():
@@ -35,6 +38,18 @@ def test_what_no_electrode_reaches_is_structural_and_the_rest_is_not():
     assert Verdict.structural not in found.verdicts[:6]
     alone = np.linalg.inv(found.information.relative[:6, :6])
     np.testing.assert_allclose(found.bounds[:6], np.sqrt(np.diagonal(alone)), rtol=1e-6)
+
+
+def test_verdicts_agree_with_bounds_under_a_weak_prior():
+    """A long, weakly coupled chain recorded at one end: with next to nothing known beforehand (a factor e), what is called
+    structural stays unknown and what is called identified is known."""
+    neuron = Neuron("long", chain(16, coupling_S_cm2=0.02e-3), channel_set(["jones2024"]))
+    problem = posed(neuron, (0,), (0,), currents(neuron, (0,)), ("Na", "K"))
+    found = Verdicts(fisher_information(problem, true(problem), 0.002))
+    assert all(count > 1 for count in found.counts.values()), found.counts
+    posterior = cramer_rao(found.information, prior_sd=1.0)
+    assert (posterior[np.isinf(found.bounds)] > 0.1).all()
+    assert (posterior[found.identified] < 0.01).all()
 
 
 def test_the_noise_decides_between_identified_and_practical():

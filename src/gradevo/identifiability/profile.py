@@ -16,6 +16,7 @@ from scipy.stats import chi2 as chi2_distribution
 from gradevo.identifiability.refit import Refit, refit
 from gradevo.identifiability.spectrum import spectrum
 from gradevo.identifiability.squares import Squares
+from gradevo.identifiability.verdicts import NULL_SHARE
 from gradevo.problem import Problem
 
 POINTS_PER_SIDE = 40
@@ -72,7 +73,7 @@ def profile(
         )
     threshold = float(chi2_distribution.ppf(confidence, 1))
     found = spectrum(squares.products(best.values).normal_matrix)
-    deviation = float(np.sqrt(found.variances[parameter])) if found.null_share[parameter] < 1e-4 else np.inf
+    deviation = float(np.sqrt(found.variances[parameter])) if found.null_share[parameter] <= NULL_SHARE else np.inf
     reach, centre = np.log(largest_factor), best.values[parameter]
     sides = [_side(squares, best, parameter, sign, deviation, threshold, reach) for sign in (-1.0, 1.0)]
     fits = [*reversed(sides[0]), best, *sides[1]]

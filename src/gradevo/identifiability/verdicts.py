@@ -2,12 +2,13 @@
 
 The rules, with the bound of a density the smallest standard deviation of its logarithm that an unbiased estimate can have:
 
-- structurally unidentifiable: more than NULL_SHARE of the density's unit vector lies in the numerical null space of the
-  information (spectrum.py), so that it can change, alone or along with others, while no voltage does;
+- structurally unidentifiable: more than NULL_SHARE of the density's unit vector (squared norm) lies in the numerical null
+  space of the scaled information (spectrum.py), so that it can change, alone or along with others, while no voltage does;
 - identified: the bound is below IDENTIFIED, 1 %;
 - practically unidentifiable: the bound is finite, but not below it.
 
-NULL_SHARE is the square of IDENTIFIED: a unit step within the null space moves a density with that share by 1 %.
+The unit vectors are those of the scaled matrix, in which every density alone has information 1, so that the share does not
+depend on how strongly it acts on the voltages. NULL_SHARE, a component of 1 %, is far above what rounding mixes in.
 """
 
 from __future__ import annotations
