@@ -1,7 +1,6 @@
 """A neuron of ours built section by section in NEURON, from the mechanisms generated for its channel set."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from gradevo.nmodl import compile_mechanisms, suffix
 from gradevo.stimulus import Stimulus
 
 MECHANISMS = cache_folder() / "mechanisms"
-_loaded: set[Path] = set()
 
 
 def neuron_simulator() -> Any:
@@ -25,11 +23,10 @@ def neuron_simulator() -> Any:
 
 
 def load_mechanisms(channels: ChannelSet) -> None:
-    """Compiles (once, kept between test runs) and loads (once in a process) the mechanisms of a channel set."""
-    library = compile_mechanisms(channels, MECHANISMS)
-    if library not in _loaded:
-        neuron_simulator().nrn_load_dll(str(library))
-        _loaded.add(library)
+    """Compiles (once, kept between test runs) and loads (once in a process, whoever did it) the mechanisms of a channel set."""
+    h = neuron_simulator()
+    if not all(hasattr(h, suffix(channels, channel)) for channel in channels.channels):
+        h.nrn_load_dll(str(compile_mechanisms(channels, MECHANISMS)))
 
 
 def insert_generated(neuron: Neuron, section: Any) -> Callable[[Any, np.ndarray], None]:
