@@ -1,5 +1,6 @@
 # Every target sets up the environment in .venv by itself; with nothing to do, that costs nothing.
 #   make study     the quick study: tables, figures, and a summary at the end (CONFIG=... for another study)
+#   make plan      how many fits a study has and what they cost here, before anything runs (CONFIG=...)
 #   make figures   only what the figures need
 #   make test      every test
 #   make lint      formatting, types and workflow checks
@@ -19,7 +20,7 @@ TABLE := results/$(STUDY)/table.txt
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 
 .DEFAULT_GOAL := help
-.PHONY: help study figures test lint bench docs lock clean
+.PHONY: help study plan figures test lint bench docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -37,6 +38,9 @@ $(READY): requirements.lock pyproject.toml
 study: $(READY)
 	@status=0; $(SNAKEMAKE) || status=$$?; \
 	if [ -f $(TABLE) ]; then echo; cat $(TABLE); fi; exit $$status
+
+plan: $(READY)
+	@$(BIN)/gradevo plan $(CONFIG)
 
 figures: $(READY)
 	$(SNAKEMAKE) figures

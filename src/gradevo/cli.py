@@ -111,6 +111,19 @@ def fit(
 
 
 @app.command()
+def plan(config: Annotated[Path, typer.Argument(help="a study's YAML, such as config/paper.yaml")]) -> None:
+    """Say how many fits a study has and what they cost on this machine, from short fits that are timed now."""
+    from gradevo.config import load_config
+    from gradevo.kernels.threads import available_threads
+    from gradevo.planning import measured_rate, plan_lines
+    from gradevo.planning import plan as planned
+
+    declared = load_config(config)
+    for line in plan_lines(declared, planned(declared, measured_rate(declared)), available_threads()):
+        typer.echo(line)
+
+
+@app.command()
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="two or more folders such as results/quick, of parts of one study")],
     out: Annotated[Path, typer.Option(help="folder for the joint tables")],

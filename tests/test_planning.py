@@ -1,0 +1,91 @@
+"""What a study costs, said before it runs."""
+
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from gradevo.cli import app
+from gradevo.config import check_config, load_config, methods_of
+from gradevo.planning import FIT_S, JOB_S, measured_rate, plan, plan_lines
+from gradevo.statistics.settings import read_settings
+from gradevo.study import make_problem, run_fit
+from tests.fitting import toy_config
+from tests.workflow.running import ROOT
+
+PAPER = load_config(ROOT / "config/paper.yaml")
+
+
+def two_methods(**changes) -> dict:
+    config = toy_config() | {"methods": {"lbfgs": {}, "bluepyopt_neuron_mse": {}}, "seeds": [0, 1, 2]}
+    return check_config(config | {"wall_limit_s": 20, "budget_equivalents": 3000} | changes)
+
+
+def test_a_plan_is_budgets_times_rates_up_to_the_limit():
+    rows = plan(two_methods(), lambda problem, method: 1e-3 if method == "lbfgs" else None)
+    assert [(row.method, row.jobs, row.fits, row.measured) for row in rows] == [
+        ("lbfgs", 1, 3, True),
+        ("bluepyopt_neuron_mse", 1, 3, False),
+    ]
+    assert rows[0].hours * 3600 == pytest.approx(JOB_S + 3 * (FIT_S + 3))
+    assert rows[1].hours * 3600 == pytest.approx(JOB_S + 3 * (FIT_S + 20))
+    slow = plan(two_methods(), lambda problem, method: 1.0)
+    assert [row.hours * 3600 for row in slow] == pytest.approx([JOB_S + 3 * (FIT_S + 20)] * 2)
+    assert plan_lines(two_methods(), rows, 2)[-1].startswith("1 problems, 6 fits: at most about 0.02 h on 2 cores, ")
+
+
+def test_a_cost_that_nothing_limits_is_refused():
+    config = two_methods()
+    del config["wall_limit_s"]
+    with pytest.raises(ValueError, match="no wall_limit_s"):
+        plan(config, lambda problem, method: None)
+
+
+def test_a_measured_rate_tells_what_a_fit_takes():
+    """Within a factor of four: machines are busy. The rate of another problem grows with its compartment-steps."""
+    config = toy_config(methods=["cma_es"], dt_ms=0.005) | {"stop_loss": 0.0}
+    config["problems"]["coarse"] = config["problems"]["toy"] | {"dt_ms": 0.05}
+    config = check_config(config)
+    rate = measured_rate(config)
+    each = rate("toy", "cma_es")
+    assert each is not None
+    assert rate("coarse", "cma_es") == pytest.approx(each / 10)
+    posed = make_problem(config, "toy")
+    begin = time.perf_counter()
+    spent = run_fit(config, posed, "cma_es", 1).totals["simulation_equivalents"]
+    assert 0.25 < (time.perf_counter() - begin) / (each * spent) < 4
+
+
+def test_the_command(tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text((ROOT / "config/ci.yaml").read_text().replace("lbfgs_fd: { starts: 1 }", "lbfgs_fd: {}"))
+    said = CliRunner().invoke(app, ["plan", str(study)])
+    assert said.exit_code == 0, said.output
+    assert "2 problems, 52 fits: at most about" in said.output
+
+
+def test_the_paper_has_what_its_statistics_need():
+    assert len(PAPER["seeds"]) >= 10
+    assert PAPER["neuron_per_seed"]
+    pairs = read_settings(PAPER["statistics"]).pairs
+    assert pairs is not None
+    assert len(pairs) <= 25
+    # every planned pair is fitted somewhere, and every problem has one
+    together = {problem: set(methods_of(PAPER, problem)) for problem in PAPER["problems"]}
+    assert all(any(set(pair) <= methods for methods in together.values()) for pair in pairs)
+    assert all(any(set(pair) <= methods for pair in pairs) for methods in together.values())
+
+
+def test_the_paper_spans_its_factors():
+    counts = [make_problem(PAPER, name).n_parameters for name in PAPER["problems"] if name.startswith("count_")]
+    assert counts == [2, 6, 12, 24, 48, 96, 192, 368]
+    assert {make_problem(PAPER, name).neuron.n_compartments for name in ("tree61_r61", "cortex_r1")} == {61}
+
+
+def test_a_cluster_runs_what_two_cores_run_and_more(tmp_path):
+    larger = tmp_path / "full.yaml"
+    larger.write_text((ROOT / "config/paper.yaml").read_text() + "scale: full\n")
+    full = load_config(larger)
+    assert PAPER["problems"].items() < full["problems"].items()
+    sites = [name for name in full["problems"] if name.startswith("sites")]
+    assert len(sites) == 19, "5 recorded x 4 stimulated, of which one is tree61_r61"
