@@ -109,8 +109,8 @@ rule check:
         touch(f"{RESULTS}/all_fits_ran"),
     log:
         f"{LOGS}/check.log",
+    retries: 0
     conda:
         "../../environment.yml"
-    retries: 0
     script:
         "../scripts/check_fits.py"
