@@ -1,5 +1,7 @@
 """Arrays for the kernels: aligned to cache lines, and the large ones used again."""
 
+import threading
+
 import numpy as np
 
 ALIGNMENT = 64
@@ -9,6 +11,7 @@ ALIGNMENT = 64
 _spare: list[np.ndarray] = []
 _SPARE_BUFFERS = 6
 _LARGE_BYTES = 2**20
+_lock = threading.Lock()
 
 
 def empty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
@@ -26,9 +29,10 @@ def aligned(values: np.ndarray, dtype: type) -> np.ndarray:
 def acquire(shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """An aligned array, from a buffer that was released if one fits."""
     needed = _bytes(shape, dtype) + ALIGNMENT
-    for i, buffer in enumerate(_spare):
-        if needed <= buffer.size <= 2 * needed + 65536:
-            return _view(_spare.pop(i), shape, dtype)
+    with _lock:
+        for i, buffer in enumerate(_spare):
+            if needed <= buffer.size <= 2 * needed:
+                return _view(_spare.pop(i), shape, dtype)
     return empty(shape, dtype)
 
 
@@ -38,8 +42,9 @@ def release(array: np.ndarray) -> None:
     assert isinstance(buffer, np.ndarray)
     assert buffer.dtype == np.uint8
     if buffer.size >= _LARGE_BYTES:
-        _spare.append(buffer)
-    del _spare[:-_SPARE_BUFFERS]
+        with _lock:
+            _spare.append(buffer)
+            del _spare[:-_SPARE_BUFFERS]
 
 
 def _bytes(shape: tuple[int, ...], dtype: type) -> int:

@@ -21,7 +21,7 @@ SET_BYTES = 2**20
 """Directions are walked in sets whose state takes about this much, a core's share of the cache."""
 
 GROUPS = 8
-"""Blocks are cut into this many contiguous groups whatever the threads, so that sums over them have one order."""
+"""Stimuli are cut into this many contiguous groups whatever the threads, so that sums over them have one order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +88,8 @@ def stream_jacobian(
     """Calls consume(group, stimulus, first_sample, part, voltages), with part [samples, recorded, directions] mV per unit of
     direction and the voltages [samples, recorded] mV themselves, until every sample but the initial one was handed over.
 
-    Calls of one group (0 to GROUPS - 1) come one after the other, stimuli and samples ascending within a block's segment; those
-    of different groups may come at the same time. densities: [channels, compartments] S/cm2.
+    Calls of one group (0 to GROUPS - 1) come one after the other, stimulus by stimulus, samples ascending; those of different
+    groups may come at the same time. densities: [channels, compartments] S/cm2.
 
     Returns:
         voltages [stimuli, samples, recorded] mV, NaN where diverged; parts of such a stimulus may have been handed over.
