@@ -97,7 +97,9 @@ def test_a_job_of_a_workflow_that_is_gone_does_not_begin(tmp_path):
     # on another machine, and outside a workflow, a job is left alone
     quick = code.replace("sleep(10)", "sleep(0.2)")
     for value in ("1 1 elsewhere", ""):
-        assert subprocess.run([sys.executable, "-c", quick], env=os.environ | {WORKFLOW: value}, check=False).returncode == 0
+        # in a folder that no workflow has claimed since: there, it would have to end
+        run = subprocess.run([sys.executable, "-c", quick], cwd=tmp_path, env=os.environ | {WORKFLOW: value}, check=False)
+        assert run.returncode == 0
 
 
 def test_half_written_files_never_have_the_name_and_are_swept(tmp_path):
