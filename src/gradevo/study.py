@@ -187,6 +187,7 @@ def make_problem(
         heldout=None if heldout is None else (heldout, targets["heldout_mV"]),
         loss_declared=declared.get("loss", "mse"),
         observed=_observed(declared, protocol, neuron),
+        start=parameters.defaults if declared.get("start") == "defaults" else None,
         start_factor=declared.get("start_factor"),
     )
 
@@ -319,6 +320,7 @@ def _grown(declared: Mapping[str, Any]) -> Morphology:
         "chain": morphology.chain,
         "balanced_tree": morphology.balanced_tree,
         "random_tree": morphology.random_tree,
+        "attached_tree": morphology.attached_tree,
         "file": morphology.read_morphology,
     }[kind](**shape)
 

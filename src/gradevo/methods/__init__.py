@@ -30,9 +30,11 @@ def _method(
     presets: dict[str, dict[str, Any]] | None = None,
     family: str | None = None,
     simulator: str = "gradevo",
+    data: str = "",
 ) -> Method:
     family = family or ("gradient" if gradient else "evolution")
-    return Method(name, summary, gradient, view, defaults, space, f"gradevo.methods.{name}", presets or {}, family, simulator)
+    module = f"gradevo.methods.{name}"
+    return Method(name, summary, gradient, view, defaults, space, module, presets or {}, family, simulator, data)
 
 
 # What random and Sobol search can be told: how much of the box they leave out.
@@ -43,6 +45,9 @@ _ON_NEURON = {
     "algorithm": "ibea", "population": 32, "eta": 10.0, "crossover_probability": 1.0, "mutation_probability": 1.0,
     "sigma": 0.4, "secondorder": None, "view": "unit",
 }  # fmt: skip
+
+# How methods end that hand over to levenberg_marquardt.
+_MARQUARDT = {"damping": 1e-2, "trials": 4, "growth": 10.0, "tolerance": 1e-9}
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -106,6 +111,16 @@ METHODS: dict[str, Method] = {
             space={
                 "damping": (1e-3, 1e-2, 1e-1, 1.0), "trials": (2, 4, 6), "growth": (4.0, 10.0), "view": ("log", "logit"),
             },
+        ),
+        # -- with gradients, and with the recorded voltages themselves (docs/optimisers.md)
+        _method(
+            "regression_lm",
+            "linear regression on currents (Huys et al. 2006), then Levenberg-Marquardt; for voltages recorded everywhere",
+            gradient=True,
+            view="log",
+            defaults={"passes": 40, "change": 1e-9, **_MARQUARDT},
+            space={},
+            data="voltages of every compartment",
         ),
         # -- without
         _method(
@@ -257,5 +272,5 @@ METHODS: dict[str, Method] = {
     )
 }  # fmt: skip
 
-OWN = tuple(name for name, method in METHODS.items() if method.simulator == "gradevo")
-"""The methods that search with gradevo's simulator, and differ in nothing else."""
+OWN = tuple(name for name, method in METHODS.items() if method.simulator == "gradevo" and not method.data)
+"""The methods that search with gradevo's simulator by losses and their derivatives, and differ in nothing else."""

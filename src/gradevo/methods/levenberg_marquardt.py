@@ -47,14 +47,14 @@ def run(
     point = problem.sample_initial(rng, 1)[0]
     ended = 0
     while True:
-        _descend(problem, meter, point, damping, trials, growth, tolerance)
+        descend(problem, meter, point, damping, trials, growth, tolerance)
         ended += 1
         if restarts is not None and ended > restarts:
             return Outcome(Status.stagnated, f"{ended} searches ended in minima above the target")
         point = problem.sample_random(rng, 1)[0]
 
 
-def _descend(
+def descend(
     problem: Problem, meter: Meter, point: np.ndarray, damping: float, trials: int, growth: float, tolerance: float
 ) -> None:
     """One search, from its start to where no damping lowers the loss any more."""

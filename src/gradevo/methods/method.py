@@ -32,7 +32,8 @@ class Method:
     where a method has one, overrides it); defaults (its settings and their default values); space (setting -> the values
     that tuning chooses from; empty for those that run as their users run them); presets (named settings, besides "tuned");
     module (imported when run); family ("gradient", "evolution", "hybrid" or "other": what the statistics compare with what);
-    simulator (whose: "gradevo" where the method asks the meter for losses).
+    simulator (whose: "gradevo" where the method asks the meter for losses);
+    data (what the method reads in the recordings besides their loss; empty for methods of any loss).
     """
 
     name: str
@@ -45,6 +46,7 @@ class Method:
     presets: Mapping[str, Mapping[str, Any]]
     family: str
     simulator: str = "gradevo"
+    data: str = ""
 
     def settings(self, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Defaults overridden by the preset (key "preset") and then by what is given.

@@ -2,7 +2,7 @@
 
 from gradevo.morphology.base import Cable, Morphology, positive
 from gradevo.morphology.files import read_morphology
-from gradevo.morphology.generators import balanced_tree, chain, random_tree
+from gradevo.morphology.generators import attached_tree, balanced_tree, chain, random_tree
 from gradevo.morphology.graph import from_adjacency
 from gradevo.morphology.sections import Section, from_sections
 
@@ -10,6 +10,7 @@ __all__ = [
     "Cable",
     "Morphology",
     "Section",
+    "attached_tree",
     "balanced_tree",
     "chain",
     "from_adjacency",

@@ -1,4 +1,4 @@
-"""Neurons made by rule: chains, balanced trees, random trees."""
+"""Neurons made by rule: chains, balanced trees, random trees, trees of equal compartments."""
 
 import numpy as np
 
@@ -102,3 +102,29 @@ def random_tree(
         for part, turn in ((share, -spread), (1 - share, spread)):
             tips.append((len(made) - 1, max(distal * part ** (2.0 / 3.0), 0.3), angle + turn))
     return from_sections(made, axial_resistivity_ohm_cm)
+
+
+def attached_tree(
+    compartments: int,
+    seed: int,
+    coupling_S_cm2: float,
+    *,
+    chance: float = 0.85,
+    length_um: float = 50.0,
+    diameter_um: float = 2.0,
+) -> Morphology:
+    """A tree of equal compartments, coupled directly by a density: each is attached to the one before it with probability
+    ``chance``, else to one drawn from all earlier ones. 1 makes a chain. Same arguments, same neuron.
+
+    Raises:
+        ValueError: for fewer than one compartment, a chance outside [0, 1], or any size or coupling that is not positive and
+            finite.
+    """
+    if not 0 <= chance <= 1:
+        raise ValueError(f"chance is {chance}; it is a probability, from 0 to 1")
+    rng = np.random.default_rng(seed)
+    adjacency = np.zeros((at_least_one("compartments", compartments),) * 2)
+    for i in range(1, compartments):
+        parent = i - 1 if rng.random() < chance else int(rng.integers(i))
+        adjacency[i, parent] = adjacency[parent, i] = 1
+    return from_adjacency(adjacency, coupling_S_cm2, length_um=length_um, diameter_um=diameter_um)
