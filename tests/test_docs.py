@@ -8,6 +8,7 @@ import yaml
 from typer.main import get_command
 
 from gradevo.cli import app
+from gradevo.grids import expanded
 from gradevo.methods import METHODS
 from tests.pages import PAGES, ROOT, anchors, commands, links, spans
 
@@ -45,7 +46,7 @@ def test_gradevo_commands_exist(page):
             command.make_context(" ".join(words), list(rest))  # raises for an unknown option or a missing argument
         studies = [word for word in rest if re.fullmatch(r"config/\w+\.yaml", word) and word not in MADE]
         if studies:
-            _check_study(page, words, rest, yaml.safe_load((ROOT / studies[0]).read_text()))
+            _check_study(page, words, rest, expanded(yaml.safe_load((ROOT / studies[0]).read_text())))
 
 
 def _subcommand(words: list[str]) -> tuple[Any, list[str]]:
