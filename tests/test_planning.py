@@ -10,7 +10,7 @@ from gradevo.cli import app
 from gradevo.config import check_config, load_config, methods_of
 from gradevo.planning import FIT_S, JOB_S, measured_rate, plan, plan_lines
 from gradevo.statistics.settings import read_settings
-from gradevo.study import make_problem, run_fit
+from gradevo.study import make_neuron, make_problem, run_fit
 from tests.fitting import toy_config
 from tests.workflow.running import ROOT
 
@@ -82,6 +82,17 @@ def test_the_paper_spans_its_factors():
     counts = [make_problem(PAPER, name).n_parameters for name in PAPER["problems"] if name.startswith("count_")]
     assert counts == [2, 6, 12, 24, 48, 96, 192, 368]
     assert {make_problem(PAPER, name).neuron.n_compartments for name in ("tree61_r61", "cortex_r1")} == {61}
+
+
+def test_the_paper_fits_no_density_outside_its_bounds():
+    """Of any seed: one neuron too many would end the study where its targets are made."""
+    for name, problem in PAPER["problems"].items():
+        low, high = problem["bounds"]
+        for seed in PAPER["seeds"]:
+            neuron, densities = make_neuron(PAPER, problem["neuron"], seed)
+            free = list(neuron.channels.free_indices)
+            relative = densities[free] / neuron.default_densities()[free]
+            assert low < relative.min() < relative.max() < high, f"{name}, seed {seed}"
 
 
 def test_a_cluster_runs_what_two_cores_run_and_more(tmp_path):
