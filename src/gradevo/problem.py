@@ -223,8 +223,8 @@ class Problem:
         loss, target = self.loss_function, self._recordings[0][1]
         for rows in _chunks(len(thetas), self.neuron, self.protocol, loss, gradient=True):
             inputs, possible = self._inputs(self.densities(thetas[rows]))
-            voltages, found = gradient_numpy(self.neuron, inputs.densities, self._plans[0], loss, target, **inputs.passive())
-            values = loss.terms(voltages, target).mean(axis=1)
+            terms, found = gradient_numpy(self.neuron, inputs.densities, self._plans[0], loss, target, **inputs.passive())
+            values = terms.mean(axis=1)
             finite = np.isfinite(values) & possible
             losses[rows] = np.where(finite, values, np.inf)
             slope = self.coordinates.slope(thetas[rows])

@@ -132,23 +132,30 @@ def gradient_numpy(
     capacitance: np.ndarray | None = None,
     axial_resistivity: np.ndarray | None = None,
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
-    """Voltages as `simulate_numpy`, and derivatives of each candidate's loss against the target [stimuli, samples, recorded] mV
-    with respect to densities [population, channels, compartments] and, if either was given, to capacitance [population,
-    compartments] and axial resistivity [population] (None where the run was not given one). Simulations that diverged
-    contribute nothing. Errors as ``simulate``."""
+    """The loss's terms [population, stimuli] against the target [stimuli, samples, recorded] mV, and derivatives of each
+    candidate's loss with respect to densities [population, channels, compartments] and, if either was given, to capacitance
+    [population, compartments] and axial resistivity [population] (None where the run was not given one). The term of a
+    simulation that diverged is NaN, and it contributes nothing to the derivatives. Errors as ``simulate``."""
     plan = protocol if isinstance(protocol, cpu.Plan) else cpu.make_plan(neuron, protocol)
     passive = passive_properties(neuron, len(densities), capacitance, axial_resistivity)
     wanted = passive is not None
+    shape = (len(densities), plan.protocol.n_stimuli)
     if loss.weights is not None:
-        voltages, found = cpu.gradient(
-            plan, densities, lambda stimuli, v: loss.slopes_of(stimuli, v, target), threads, passive, wanted
-        )  # fmt: skip
+        flat = np.empty(shape[0] * shape[1])
+
+        def slopes(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> np.ndarray:
+            flat[simulations], found = loss.terms_and_slopes(stimuli, voltages, target)
+            return found
+
+        found = cpu.gradient(plan, densities, slopes, threads, passive, wanted)
+        terms = flat.reshape(shape)
     else:
         voltages, _, run = cpu.forward(plan, densities, True, threads, passive)
+        terms = loss.terms(voltages, target)
         found = cpu.adjoint(run, loss.slopes(voltages, target), wanted)
     if found.passive is None or passive is None:
-        return voltages, (found.densities, None, None)
+        return terms, (found.densities, None, None)
     resistivity = None
     if axial_resistivity is not None:
         resistivity = -(found.passive.conductances_uS * passive.conductances_uS).sum(axis=1) / axial_resistivity
-    return voltages, (found.densities, found.passive.capacitance_uF_cm2, resistivity)
+    return terms, (found.densities, found.passive.capacitance_uF_cm2, resistivity)

@@ -44,8 +44,8 @@ class Gradevo:
     def gradient(self) -> np.ndarray:
         """d loss / d densities, [densities]; what Problem.loss_and_gradient does, in either precision."""
         densities = self._densities()
-        voltages, found = gradient_numpy(self.case.neuron, densities, self.plan, self.loss, self.target, self.threads)
-        self.loss.terms(voltages, self.target).mean()
+        terms, found = gradient_numpy(self.case.neuron, densities, self.plan, self.loss, self.target, self.threads)
+        terms.mean()
         return self.case.parameters.gradient(Inputs(*found))[0]
 
     def tangents(self, count: int) -> None:

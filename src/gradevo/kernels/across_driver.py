@@ -98,26 +98,26 @@ def run_across(
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def forward_across(
-    n_steps, graph, base, coupling, capacitance, theta, clock, drive, stimulus_of_block, dens, recorded, n_compartments,
+    n_steps, graph, base, coupling, capacitance, theta, clock, drive, stimulus, simulation, dens, recorded, n_compartments,
     initial_state, kept, states, checkpoints, every, records, diverged,
 ):  # fmt: skip
-    """Simulates blocks, one after the other; as forward. records [block, sample, site] mV; diverged [block, 1]."""
+    """Simulates blocks, one after the other; as forward, with one lane in stimulus, simulation and diverged."""
     diagonal = np.empty(base.shape[1], states.dtype)
     rhs = np.empty(base.shape[1], states.dtype)
     injected = np.zeros(base.shape[1], states.dtype)
     n_variables = states.shape[3]
-    for block in range(records.shape[0]):
+    for block in range(dens.shape[0]):
         mine = states[block] if kept else states[0]
         m = block if base.shape[0] > 1 else 0
         off = coupling[m].copy()
         for row in range(states.shape[2]):
             for g in range(n_variables):
                 store(mine, (row * n_variables + g) * WIDTH, initial_state[g])
-        for r in range(recorded.size):
-            records[block, 0, r] = initial_state[0]
+        mine_recorded = records[simulation[block, 0]]
+        mine_recorded[0] = initial_state[0]
         run_across(
-            0, n_steps, mine, kept, graph, base[m], coupling[m], capacitance[m], theta, clock, drive, stimulus_of_block[block, 0],
-            dens[block], n_compartments, diagonal, off, rhs, injected, records[block], recorded, checkpoints[block], every,
+            0, n_steps, mine, kept, graph, base[m], coupling[m], capacitance[m], theta, clock, drive, stimulus[block, 0],
+            dens[block], n_compartments, diagonal, off, rhs, injected, mine_recorded, recorded, checkpoints[block], every,
         )  # fmt: skip
         last = mine[n_steps if kept else n_steps & 1]
         bad = False
@@ -129,10 +129,10 @@ def forward_across(
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def adjoint_across(
-    n_steps, graph, base, coupling, capacitance, theta, clock, drive, stimulus_of_block, dens, recorded, n_compartments,
+    n_steps, graph, base, coupling, capacitance, theta, clock, drive, stimulus, simulation, dens, recorded, n_compartments,
     kept, states, checkpoints, every, record_bar, passive, dens_bar, capacitance_bar, coupling_bar,
 ):  # fmt: skip
-    """As adjoint. record_bar [block, sample, site]; dens_bar [block, row, channel, lane], capacitance_bar [block, row, lane],
+    """As adjoint. dens_bar [block, row, channel, lane], capacitance_bar [block, row, lane],
     coupling_bar [block, entry]."""
     align_stack()
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
@@ -148,11 +148,11 @@ def adjoint_across(
     no_records = np.empty((0, 1), states.dtype)
     no_checkpoints = np.empty((0, 1, 1, WIDTH), states.dtype)
     inverse_theta = 1.0 / theta
-    for block in range(record_bar.shape[0]):
+    for block in range(dens.shape[0]):
         mine = states[block] if kept else states[0]
         m = block if base.shape[0] > 1 else 0
         off = coupling[m].copy()
-        here, bar, records = dens[block], dens_bar[block], record_bar[block]
+        here, bar, records = dens[block], dens_bar[block], record_bar[simulation[block, 0]]
         matrix, cap = base[m], capacitance[m]
         bar[:] = 0.0
         volts_bar[:] = 0.0
@@ -167,7 +167,7 @@ def adjoint_across(
             if not kept:
                 mine[0] = checkpoints[block, segment]
                 run_across(
-                    begin, end, mine, True, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus_of_block[block, 0],
+                    begin, end, mine, True, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus[block, 0],
                     here, n_compartments, diagonal, off, rhs, injected, no_records, recorded, no_checkpoints, every,
                 )  # fmt: skip
             for s in range(end - 1, begin - 1, -1):

@@ -107,17 +107,21 @@ def _conductance(channels: ChannelSet) -> list[str]:
     return [*lines, f"{_INDENT}return base + ({' + '.join(f'g_{c}' for c in range(len(powers)))})", ""]
 
 
-def _gate_slopes(channels: ChannelSet) -> list[str]:
-    """Code that leaves, for the step from ``now`` to ``new``, kept_i = dx_new/dx_old and slope_i = dx_new/dV of every gate."""
+def _gate_slopes(channels: ChannelSet, new: str) -> list[str]:
+    """Code that leaves, for the step from ``now`` to ``new``, kept_i = dx_new/dx_old, the gate x_i after it, which the code
+    ``new`` (of i) makes, and slope_i = dx_new/dV of every gate.
+
+    The slope takes what is left of a gate's distance from its target, (inf - x_old) kept, from where it ended: inf - x_new.
+    """
     lines = _curves(channels, slopes=True)
     for i, gate in enumerate(channels.gates):
         if gate.instantaneous:
-            lines.append(f"{_INDENT}slope_{i} = dinf_{i}")
+            lines += [f"{_INDENT}x_{i} = inf_{i}", f"{_INDENT}slope_{i} = dinf_{i}"]
         else:
             lines += [
                 f"{_INDENT}kept_{i} = exp(-h * rate_{i})",
-                f"{_INDENT}away_{i} = (inf_{i} - load(states, now + {i + 1} * WIDTH)) * (h * kept_{i})",
-                f"{_INDENT}slope_{i} = dinf_{i} * (1.0 - kept_{i}) + away_{i} * drate_{i}",
+                f"{_INDENT}x_{i} = {new.format(i=i, at=i + 1)}",
+                f"{_INDENT}slope_{i} = dinf_{i} * (1.0 - kept_{i}) + h * (inf_{i} - x_{i}) * drate_{i}",
             ]
     return lines
 
@@ -143,8 +147,7 @@ def _retreat(channels: ChannelSet) -> list[str]:
         "def retreat(states, now, new, dens, at, mu, capacitance, theta, h, volts_bar, v_at, gates_bar, x_at, dens_bar):",
         f"{_INDENT}V = load(states, now)",
         f"{_INDENT}solved = V + theta * (load(states, new) - V)",
-        *_gate_slopes(channels),
-        *(f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)" for i in range(len(channels.gates))),
+        *_gate_slopes(channels, "load(states, new + {at} * WIDTH)"),
         *_current_slopes(channels),
         f"{_INDENT}incoming = load(volts_bar, v_at) * (1.0 - 1.0 / theta) + capacitance * mu",
     ]
@@ -174,12 +177,10 @@ def _linearise(channels: ChannelSet) -> list[str]:
         _HEADER,
         "def advance_linearised(states, now, new, dens, at, base, capacitance, h, coefficients, c_at):",
         f"{_INDENT}V = load(states, now)",
-        *_gate_slopes(channels),
+        *_gate_slopes(channels, "inf_{i} + (load(states, now + {at} * WIDTH) - inf_{i}) * kept_{i}"),
     ]
     for i, gate in enumerate(channels.gates):
-        old = f"load(states, now + {i + 1} * WIDTH)"
         lines += [
-            f"{_INDENT}x_{i} = inf_{i}" + ("" if gate.instantaneous else f" + ({old} - inf_{i}) * kept_{i}"),
             f"{_INDENT}store(states, new + {i + 1} * WIDTH, x_{i})",
             f"{_INDENT}store(coefficients, c_at + {3 * i} * WIDTH, {'0.0' if gate.instantaneous else f'kept_{i}'})",
             f"{_INDENT}store(coefficients, c_at + {3 * i + 1} * WIDTH, slope_{i})",

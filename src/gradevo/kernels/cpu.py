@@ -53,18 +53,18 @@ class Batch:
         """Of every state of one block."""
         return (self.plan.protocol.n_steps + 1) * int(np.prod(self.state_shape)) * np.dtype(self.dtype).itemsize
 
-    def part(self, first: int, end: int) -> tuple[Any, ...]:
-        """What the passes over blocks first to end have in common, in the order of the kernels' arguments."""
+    def part(self, first: int, end: int, offset: int) -> tuple[Any, ...]:
+        """What the passes over blocks first to end have in common, in the order of the kernels' arguments; records begin with
+        simulation ``offset``."""
         plan, p = self.plan, self.plan.protocol
         matrix = (a if len(a) == 1 else a[first:end] for a in self.matrix)
         return (
             p.n_steps, plan.elimination.graph, *matrix, p.implicitness, plan.clock, plan.drive, self.layout.stimulus[first:end],
-            self.densities[first:end], plan.recorded, plan.neuron.n_compartments,
+            self.layout.simulation[first:end] - offset, self.densities[first:end], plan.recorded, plan.neuron.n_compartments,
         )  # fmt: skip
 
-    def records(self, blocks: int) -> np.ndarray:
-        lane = () if self.layout.across else (self.layout.width,)
-        return memory.empty((blocks, self.plan.protocol.n_samples, self.plan.recorded.size, *lane), self.dtype)
+    def recorded_shape(self, simulations: int) -> tuple[int, int, int]:
+        return (simulations, self.plan.protocol.n_samples, self.plan.recorded.size)
 
 
 class Kept(NamedTuple):
@@ -167,28 +167,27 @@ def forward(
     batch = make_batch(plan, densities, threads, passive, across)
     blocks = batch.layout.blocks
     kept = _room(batch, blocks, keep, keep and blocks * batch.block_bytes <= KEPT_BYTES, checkpoint_every)
-    records = batch.records(blocks)
+    voltages = np.empty(batch.recorded_shape(batch.layout.total), batch.dtype)
     diverged = np.empty(batch.layout.stimulus.shape, np.bool_)
 
     def simulate_blocks(first: int, end: int) -> None:
-        _simulate(batch, first, end, _share(kept, first, end), records[first:end], diverged[first:end])
+        _simulate(batch, first, end, _share(kept, first, end), voltages, 0, diverged[first:end])
 
     in_threads(batch.threads, blocks, simulate_blocks)
-    out = batch.layout.simulations_out(records, 0, blocks)
     bad = diverged.reshape(-1)[: batch.layout.total]
-    out[bad] = np.nan
+    voltages[bad] = np.nan
     shape = (len(densities), plan.protocol.n_stimuli)
-    return out.reshape(*shape, *out.shape[1:]), bad.reshape(shape), Run(batch, kept, bad)
+    return voltages.reshape(*shape, *voltages.shape[1:]), bad.reshape(shape), Run(batch, kept, bad)
 
 
 def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> Slopes:
     """From dL/d voltages [population, stimuli, samples, sites] (1/mV). A diverged simulation contributes nothing."""
     batch = run.batch
-    upstream = voltage_gradients.reshape(batch.layout.total, *voltage_gradients.shape[2:])
+    upstream = np.ascontiguousarray(voltage_gradients.reshape(batch.recorded_shape(batch.layout.total)), batch.dtype)
     bars = _bars(batch, passive)
 
     def walk_blocks(first: int, end: int) -> None:
-        _walk_back(batch, first, end, _share(run.kept, first, end), upstream, run.diverged, passive, bars)
+        _walk_back(batch, first, end, _share(run.kept, first, end), upstream, 0, passive, bars)
 
     in_threads(batch.threads, batch.layout.blocks, walk_blocks)
     return _collect(batch, bars, run.diverged, passive)
@@ -197,47 +196,46 @@ def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> S
 def gradient(
     plan: Plan,
     densities: np.ndarray,
-    slopes: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    slopes: Callable[[slice, np.ndarray, np.ndarray], np.ndarray],
     threads: int | None = None,
     passive: Passive | None = None,
     passive_gradient: bool = False,
     across: bool | None = None,
-) -> tuple[np.ndarray, Slopes]:
-    """Voltages, and derivatives of a loss whose derivative in a simulation's voltages depends on no other simulation.
+) -> Slopes:
+    """Derivatives of a loss whose derivative in a simulation's voltages depends on no other simulation.
 
-    ``slopes(stimuli [k], voltages [k, samples, sites] mV)`` gives dL/d voltages of k simulations; threads call it. A few blocks
-    at a time are simulated and at once walked back, while their states are still in the cache. The same bits as `forward` and
-    `adjoint`. Arguments and errors as there.
+    ``slopes(simulations, stimuli [k], voltages [k, samples, sites] mV)`` gives dL/d voltages of k simulations, which the slice
+    names; threads call it, and the voltages (NaN where diverged) are gone after it. A few blocks at a time are simulated and at
+    once walked back, while their states and voltages are still in the cache. The same bits as `forward` and `adjoint`.
+    Arguments and errors as there.
     """
     batch = make_batch(plan, densities, threads, passive, across)
-    layout, protocol = batch.layout, plan.protocol
+    layout = batch.layout
     at_once = max(1, min(CACHED_BYTES // batch.block_bytes, -(-layout.blocks // batch.threads)))
     whole = batch.block_bytes * at_once * min(batch.threads, layout.blocks) <= KEPT_BYTES
-    voltages = np.empty((layout.total, protocol.n_samples, plan.recorded.size), batch.dtype)
     bad = np.empty(layout.total, np.bool_)
     bars = _bars(batch, passive_gradient)
     stimulus = layout.stimulus.reshape(-1)
 
     def there_and_back(first: int, end: int) -> None:
         kept = _room(batch, at_once, True, whole, None)
+        records = memory.acquire(batch.recorded_shape(at_once * layout.stimulus.shape[1]), batch.dtype)
         for begin in range(first, end, at_once):
             stop = min(begin + at_once, end)
             mine = layout.simulations(begin, stop)
-            records = batch.records(stop - begin)
             diverged = np.empty((stop - begin, layout.stimulus.shape[1]), np.bool_)
             part = _share(kept, 0, stop - begin)
-            _simulate(batch, begin, stop, part, records, diverged)
-            found = layout.simulations_out(records, begin, stop)
-            bad[mine] = diverged.reshape(-1)[: len(found)]
-            found[bad[mine]] = np.nan
-            voltages[mine] = found
-            _walk_back(batch, begin, stop, part, slopes(stimulus[mine], found), bad[mine], passive_gradient, bars, mine.start)
-        memory.release(kept.states)
-        memory.release(kept.checkpoints)
+            _simulate(batch, begin, stop, part, records, mine.start, diverged)
+            voltages = records[: mine.stop - mine.start]
+            bad[mine] = diverged.reshape(-1)[: len(voltages)]
+            voltages[bad[mine]] = np.nan
+            upstream = np.ascontiguousarray(slopes(mine, stimulus[mine], voltages), batch.dtype)
+            _walk_back(batch, begin, stop, part, upstream, mine.start, passive_gradient, bars)
+        for buffer in (kept.states, kept.checkpoints, records):
+            memory.release(buffer)
 
     in_threads(batch.threads, layout.blocks, there_and_back)
-    shape = (len(densities), protocol.n_stimuli, *voltages.shape[1:])
-    return voltages.reshape(shape), _collect(batch, bars, bad, passive_gradient)
+    return _collect(batch, bars, bad, passive_gradient)
 
 
 def _room(batch: Batch, blocks: int, keep: bool, whole: bool, checkpoint_every: int | None) -> Kept:
@@ -255,32 +253,29 @@ def _share(kept: Kept, first: int, end: int) -> Kept:
     return kept._replace(states=kept.states[first:end], checkpoints=kept.checkpoints[first:end])
 
 
-def _simulate(batch: Batch, first: int, end: int, kept: Kept, records: np.ndarray, diverged: np.ndarray) -> None:
-    """Blocks first to end; kept, records and diverged are theirs alone."""
+def _simulate(
+    batch: Batch, first: int, end: int, kept: Kept, records: np.ndarray, offset: int, diverged: np.ndarray
+) -> None:  # fmt: skip
+    """Blocks first to end; kept and diverged are theirs alone, records [simulations from ``offset`` on, samples, sites]."""
     run = batch.module.forward_across if batch.layout.across else batch.module.forward
     states = kept.states if kept.whole else memory.acquire((1, 2, *batch.state_shape), batch.dtype)
     call(
-        run, *batch.part(first, end), batch.plan.initial_state, kept.whole, states, kept.checkpoints, kept.every, records,
-        diverged,
+        run, *batch.part(first, end, offset), batch.plan.initial_state, kept.whole, states, kept.checkpoints, kept.every,
+        records, diverged,
     )  # fmt: skip
     if not kept.whole:
         memory.release(states)
 
 
 def _walk_back(
-    batch: Batch, first: int, end: int, kept: Kept, upstream: np.ndarray, diverged: np.ndarray, passive: bool,
-    bars: list[np.ndarray], offset: int = 0,
-) -> None:  # fmt: skip
+    batch: Batch, first: int, end: int, kept: Kept, upstream: np.ndarray, offset: int, passive: bool, bars: list[np.ndarray]
+) -> None:
     """Blocks first to end: fills their part of the bars from dL/d voltages [simulations from ``offset`` on, samples, sites]."""
-    layout = batch.layout
-    mine = layout.simulations(first, end)
-    here = slice(mine.start - offset, mine.stop - offset)
-    seeds = np.where(diverged[here, None, None], 0.0, upstream[here])
-    run = batch.module.adjoint_across if layout.across else batch.module.adjoint
+    run = batch.module.adjoint_across if batch.layout.across else batch.module.adjoint
     states = kept.states if kept.whole else memory.acquire((1, kept.every + 1, *batch.state_shape), batch.dtype)
     call(
-        run, *batch.part(first, end), kept.whole, states, kept.checkpoints, kept.every,
-        layout.samples_in(seeds, first, end, batch.dtype), passive, *(bar[first:end] for bar in bars),
+        run, *batch.part(first, end, offset), kept.whole, states, kept.checkpoints, kept.every, upstream, passive,
+        *(bar[first:end] for bar in bars),
     )  # fmt: skip
     if not kept.whole:
         memory.release(states)
@@ -313,7 +308,7 @@ def _collect(batch: Batch, bars: list[np.ndarray], diverged: np.ndarray, passive
     if not passive:
         return Slopes(densities, None)
     per_area = plan.neuron.morphology.areas_um2 * UF_PER_CM2_UM2_TO_NF / (plan.protocol.implicitness * plan.protocol.step_ms)
-    entries = layout.simulations_out(bars[2], 0, layout.blocks)
+    entries = layout.entries_out(bars[2])
     return Slopes(
         densities,
         Passive(

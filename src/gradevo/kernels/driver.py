@@ -61,12 +61,13 @@ def substitute(p, graph, diagonal, off, rhs):
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def run_steps(
     first, end, states, kept, graph, base, coupling, capacitance, theta, clock, drive, stimulus, dens,
-    diagonal, off, rhs, injected, records, recorded, checkpoints, every,
+    diagonal, off, rhs, injected, records, simulation, recorded, checkpoints, every,
 ):  # fmt: skip
     """Runs one block from step ``first`` to ``end``.
 
     states [slots, compartment, 1 + gates, lane]: V and gates; step s is in slot s - first if all are ``kept``, else in slot
-    (s - first) & 1. records [sample, site, lane] is filled where it has rows; checkpoints [segment, compartment, 1 + gates,
+    (s - first) & 1. records [simulation, sample, site], if it has samples, is filled in the rows ``simulation`` [lane];
+    checkpoints [segment, compartment, 1 + gates,
     lane] receives the state before every ``every``-th step, where it has rows. base, coupling, capacitance: the matrix without
     channels [node | entry | compartment, lane]. dens [compartment, channel, lane] uS.
     """
@@ -112,38 +113,40 @@ def run_steps(
             if k < n_compartments:
                 before = load(states, now + k * per_compartment)
                 store(states, new + k * per_compartment, before + (solved - before) * inverse_theta)
-        if (s + 1) % stride == 0 and (s + 1) // stride < records.shape[0]:
-            row = (s + 1) // stride * recorded.size * WIDTH
+        if (s + 1) % stride == 0 and (s + 1) // stride < records.shape[1]:
             for r in range(recorded.size):
-                store(records, row + r * WIDTH, load(states, new + recorded[r] * per_compartment))
+                v = new + recorded[r] * per_compartment
+                for lane in range(WIDTH):
+                    records[simulation[lane], (s + 1) // stride, r] = peek(states, v + lane)
 
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def forward(
-    n_steps, graph, base, coupling, capacitance, theta, clock, drive, stimulus_of_lane, dens, recorded, n_compartments,
+    n_steps, graph, base, coupling, capacitance, theta, clock, drive, stimulus, simulation, dens, recorded, n_compartments,
     initial_state, kept, states, checkpoints, every, records, diverged,
 ):  # fmt: skip
     """Simulates blocks.
 
     base, coupling, capacitance [block or 1, ...]; states [block, steps + 1, ...] if all are kept, else [1, 2, ...] for all
-    blocks; records [block, sample, site, lane] mV; diverged [block, lane].
+    blocks; stimulus, simulation [block, lane]: lanes may repeat a simulation; records [simulation, sample, site] mV; diverged
+    [block, lane].
     """
     diagonal = np.empty((base.shape[1], WIDTH), states.dtype)
     rhs = np.empty((base.shape[1], WIDTH), states.dtype)
     injected = np.zeros((base.shape[1], WIDTH), states.dtype)
     n_variables = states.shape[3]
-    for block in range(records.shape[0]):
+    for block in range(dens.shape[0]):
         mine = states[block] if kept else states[0]
         m = block if base.shape[0] > 1 else 0
         off = coupling[m].copy()
         for c in range(n_compartments):
             for g in range(n_variables):
                 store(mine, (c * n_variables + g) * WIDTH, initial_state[g])
-        for r in range(recorded.size):
-            store(records[block], r * WIDTH, initial_state[0])
+        for lane in range(WIDTH):
+            records[simulation[block, lane], 0, :] = initial_state[0]
         run_steps(
-            0, n_steps, mine, kept, graph, base[m], coupling[m], capacitance[m], theta, clock, drive, stimulus_of_lane[block],
-            dens[block], diagonal, off, rhs, injected, records[block], recorded, checkpoints[block], every,
+            0, n_steps, mine, kept, graph, base[m], coupling[m], capacitance[m], theta, clock, drive, stimulus[block],
+            dens[block], diagonal, off, rhs, injected, records, simulation[block], recorded, checkpoints[block], every,
         )  # fmt: skip
         last = mine[n_steps if kept else n_steps & 1]
         for lane in range(WIDTH):
@@ -157,13 +160,13 @@ def forward(
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def adjoint(
-    n_steps, graph, base, coupling, capacitance, theta, clock, drive, stimulus_of_lane, dens, recorded, n_compartments,
+    n_steps, graph, base, coupling, capacitance, theta, clock, drive, stimulus, simulation, dens, recorded, n_compartments,
     kept, states, checkpoints, every, record_bar, passive, dens_bar, capacitance_bar, coupling_bar,
 ):  # fmt: skip
     """From dL/d records to dL/d densities, lane by lane.
 
     states [block, steps + 1, ...] if all were kept; else [1, every + 1, ...], into which each segment is run again from its
-    checkpoint. record_bar [block, sample, site, lane] 1/mV. dens_bar [block, compartment, channel, lane] 1/uS. Where
+    checkpoint. record_bar [simulation, sample, site] 1/mV. dens_bar [block, compartment, channel, lane] 1/uS. Where
     ``passive``, capacitance_bar [block, compartment, lane] and coupling_bar [block, entry, lane] (of the conductance between
     the entry's two nodes) are filled too. All are set here. Gradients stay separate per lane: the caller sums them in a fixed
     order, whatever the batch and the threads.
@@ -181,14 +184,14 @@ def adjoint(
     injected = np.zeros((base.shape[1], WIDTH), states.dtype)
     volts_bar = np.empty((n_compartments, WIDTH), states.dtype)
     gates_bar = np.empty((n_compartments, n_gates, WIDTH), states.dtype)
-    no_records = np.empty((0, 1, WIDTH), states.dtype)
+    no_records = np.empty((0, 0, 0), states.dtype)
     no_checkpoints = np.empty((0, 1, 1, WIDTH), states.dtype)
     inverse_theta = 1.0 / theta
-    for block in range(record_bar.shape[0]):
+    for block in range(dens.shape[0]):
         mine = states[block] if kept else states[0]
         m = block if base.shape[0] > 1 else 0
         off = coupling[m].copy()
-        here, bar, records = dens[block], dens_bar[block], record_bar[block]
+        here, bar = dens[block], dens_bar[block]
         matrix, cap = base[m], capacitance[m]
         bar[:] = 0.0
         volts_bar[:] = 0.0
@@ -203,17 +206,16 @@ def adjoint(
             if not kept:
                 mine[0] = checkpoints[block, segment]
                 run_steps(
-                    begin, end, mine, True, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus_of_lane[block],
-                    here, diagonal, off, rhs, injected, no_records, recorded, no_checkpoints, every,
+                    begin, end, mine, True, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus[block],
+                    here, diagonal, off, rhs, injected, no_records, simulation[block], recorded, no_checkpoints, every,
                 )  # fmt: skip
             for s in range(end - 1, begin - 1, -1):
                 now, new = (s - begin) * per_state, (s - begin + 1) * per_state
                 h = first_step_ms if s == 0 else step_ms
-                if (s + 1) % stride == 0 and (s + 1) // stride < records.shape[0]:
-                    row = (s + 1) // stride * recorded.size * WIDTH
+                if (s + 1) % stride == 0 and (s + 1) // stride < record_bar.shape[1]:
                     for r in range(recorded.size):
-                        v = recorded[r] * WIDTH
-                        store(volts_bar, v, load(volts_bar, v) + load(records, row + r * WIDTH))
+                        for lane in range(WIDTH):
+                            volts_bar[recorded[r], lane] += record_bar[simulation[block, lane], (s + 1) // stride, r]
                 for i in range(changed.size):
                     store(off, changed[i] * WIDTH, load(coupling[m], changed[i] * WIDTH))
                 for p in range(n_nodes):

@@ -27,14 +27,15 @@ _SOLVE_SIDE_BY_SIDE, _SOLVE_ACROSS = 0.4, 1.2
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """``total`` simulations of neurons with compartments at ``place`` [compartments] in ``blocks``; candidate and stimulus
-    [block, simulations of a block]."""
+    """``total`` simulations of neurons with compartments at ``place`` [compartments] in ``blocks``; simulation, candidate and
+    stimulus [block, simulations of a block]."""
 
     across: bool
     width: int
     total: int
     blocks: int
     place: np.ndarray
+    simulation: np.ndarray
     candidate: np.ndarray
     stimulus: np.ndarray
 
@@ -70,21 +71,9 @@ class Layout:
             return aligned(np.repeat(values[:, :, None], self.width, axis=2), dtype)
         return aligned(np.moveaxis(values[self.candidate], 1, -1), dtype)
 
-    def samples_in(self, values: np.ndarray, first: int, end: int, dtype: type) -> np.ndarray:
-        """The simulations of blocks first to end, [simulations, ...] -> [block, ..., lane], or [block, ...] across; lanes
-        without a simulation are zero."""
-        if self.across:
-            return aligned(values, dtype)
-        whole = np.zeros(((end - first) * self.width, *values.shape[1:]), dtype)
-        whole[: len(values)] = values
-        return aligned(np.moveaxis(whole.reshape(end - first, self.width, *values.shape[1:]), 1, -1), dtype)
-
-    def simulations_out(self, values: np.ndarray, first: int, end: int) -> np.ndarray:
-        """Blocks first to end, [block, ..., lane] ([block, ...] across) -> [simulations, ...]."""
-        if self.across:
-            return values
-        rows = np.moveaxis(values, -1, 1)
-        return rows.reshape((end - first) * self.width, *values.shape[1:-1])[: self.total - first * self.width]
+    def entries_out(self, values: np.ndarray) -> np.ndarray:
+        """[block, entry, lane] ([block, entry] across) -> [simulations, entries]."""
+        return values if self.across else np.moveaxis(values, -1, 1).reshape(-1, values.shape[1])[: self.total]
 
     def simulations(self, first: int, end: int) -> slice:
         """The simulations of blocks first to end."""
@@ -106,6 +95,5 @@ def choose_layout(
         across = across_costs < side_by_side_costs
     per_block = 1 if across else width
     blocks = total if across else blocks
-    which = np.minimum(np.arange(blocks * per_block), total - 1)
-    candidate, stimulus = (part.reshape(blocks, per_block) for part in np.divmod(which, n_stimuli))
-    return Layout(across, width, total, blocks, place, candidate, stimulus)
+    simulation = np.minimum(np.arange(blocks * per_block), total - 1).reshape(blocks, per_block)
+    return Layout(across, width, total, blocks, place, simulation, *np.divmod(simulation, n_stimuli))

@@ -68,7 +68,7 @@ class Loss:
         """d loss / d voltages, in the shape of the voltages [..., stimuli, samples, recorded]: written out for sums of squares,
         by torch's automatic differentiation for any other loss."""
         if self.weights is not None:
-            return self.slopes_of(np.arange(len(target)), voltages, target)
+            return self.terms_and_slopes(np.arange(len(target)), voltages, target)[1]
         import torch
 
         at = torch.from_numpy(voltages).requires_grad_()
@@ -78,11 +78,16 @@ class Loss:
         assert at.grad is not None
         return at.grad.numpy()
 
-    def slopes_of(self, stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """`slopes` of a sum of squares for some simulations: voltages [..., k, samples, recorded] under stimuli [k]."""
+    def terms_and_slopes(self, stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`terms` and `slopes` of a sum of squares for some simulations, voltages [..., k, samples, recorded] under stimuli
+        [k]."""
         assert self.weights is not None
-        weights = self.weights if self.weights.ndim == 2 else self.weights[stimuli]
-        return (voltages - target[stimuli]) * (2 * weights / len(target))
+        consecutive = bool((np.diff(stimuli) == 1).all())
+        # a slice is not copied
+        rows = slice(stimuli[0], stimuli[-1] + 1) if consecutive else stimuli
+        terms, slopes = _squares(voltages - target[rows], self.weights if self.weights.ndim == 2 else self.weights[rows])
+        slopes *= 2 / len(target)
+        return terms, slopes
 
 
 def arrays_of(voltages: Any) -> Any:
@@ -115,11 +120,16 @@ def mean_over_sites(values: Any, weights: np.ndarray | None) -> Any:
     return (values * like(values, weights)).sum(axis=-1)
 
 
-def squares_loss(name: str, kept: np.ndarray, counts: Any) -> Loss:
-    """The sum of the squared errors of what is kept [stimuli, samples, recorded] (boolean), over each stimulus's count."""
-    weights = kept / np.reshape(counts, (-1, 1, 1))
+def squares_loss(name: str, weights: np.ndarray) -> Loss:
+    """The sum over samples and sites of weights ([samples, recorded] or [stimuli, samples, recorded]) times squared errors."""
 
     def terms(voltages: Any, target: Any) -> Any:
-        return ((voltages - target) ** 2 * like(voltages, weights)).sum(axis=(-2, -1))
+        return _squares(voltages - target, like(voltages, weights))[0]
 
     return Loss(name, terms, weights)
+
+
+def _squares(errors: Any, weights: Any) -> tuple[Any, Any]:
+    """Sums over samples and sites of weights errors^2, and weights errors."""
+    weighted = errors * weights
+    return (errors * weighted).sum(axis=(-2, -1)), weighted

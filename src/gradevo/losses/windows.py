@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from gradevo.losses.base import Loss, Recorded, squares_loss
-from gradevo.losses.mse import mean_squared_error
 from gradevo.observations import samples_within
 
 
@@ -31,12 +29,9 @@ def windows(recorded: Recorded, *, windows_ms: Sequence[tuple[float, float]]) ->
         counts = kept.sum(axis=(1, 2))
         for stimulus in np.flatnonzero(counts == 0):
             raise ValueError(f"nothing was recorded under stimulus {stimulus} in the windows {windows_ms} ms; widen them")
-        return squares_loss("windows", kept, counts)
+        return squares_loss("windows", kept / counts[:, None, None])
     samples = np.flatnonzero(inside)
-
-    def terms(voltages: Any, target: Any) -> Any:
-        return mean_squared_error(voltages[..., samples, :], target[..., samples, :])
 
     weights = np.zeros((len(times), recorded.n_recorded))
     weights[samples] = 1 / (len(samples) * recorded.n_recorded)
-    return Loss("windows", terms, weights)
+    return squares_loss("windows", weights)
