@@ -66,7 +66,8 @@ def residual_products(
 
     def add(group: int, stimulus: int, first: int, part: np.ndarray, simulated: np.ndarray) -> None:
         rows = slice(first, first + len(part))
-        weighted = (part * root[stimulus, rows, :, None]).reshape(-1, n_parameters)
+        part *= root[stimulus, rows, :, None]
+        weighted = part.reshape(-1, n_parameters)
         residual = (root[stimulus, rows] * (simulated - target[stimulus, rows])).reshape(-1)
         normal[group] += weighted.T @ weighted
         half[group] += residual @ weighted

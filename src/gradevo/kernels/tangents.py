@@ -89,7 +89,8 @@ def stream_jacobian(
     direction and the voltages [samples, recorded] mV themselves, until every sample but the initial one was handed over.
 
     Calls of one group (0 to GROUPS - 1) come one after the other, stimulus by stimulus, samples ascending; those of different
-    groups may come at the same time. densities: [channels, compartments] S/cm2.
+    groups may come at the same time. The part is scratch: it may be overwritten, and is gone after the call. densities:
+    [channels, compartments] S/cm2.
 
     Returns:
         voltages [stimuli, samples, recorded] mV, NaN where diverged; parts of such a stimulus may have been handed over.
