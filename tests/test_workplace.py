@@ -102,6 +102,26 @@ def test_a_job_of_a_workflow_that_is_gone_does_not_begin(tmp_path):
         assert run.returncode == 0
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_jobs_take_cores_of_their_own_and_give_them_back(tmp_path):
+    code = "from gradevo.workplace import take_cores; take_cores(1); import os, sys, time; print(os.sched_getaffinity(0)); "
+    two = sorted(os.sched_getaffinity(0))[:2]
+    held = f"import os; os.sched_setaffinity(0, {two}); {code}sys.stdout.flush(); time.sleep(60)"
+    jobs = [subprocess.Popen([sys.executable, "-c", held], cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    taken = [job.stdout.readline().strip() for job in jobs if job.stdout]
+    assert sorted(taken) == [str({core}) for core in two]
+    # a third waits until one of them is gone, however it went
+    third = subprocess.Popen([sys.executable, "-c", held], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        third.wait(timeout=2)
+    jobs[0].kill()
+    assert third.stdout
+    assert third.stdout.readline().strip() == taken[0]
+    for job in (third, jobs[0], jobs[1]):
+        job.kill()
+        job.wait()
+
+
 def test_half_written_files_never_have_the_name_and_are_swept(tmp_path):
     code = (
         "import os; from gradevo.files import write_aside\n"

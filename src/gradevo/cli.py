@@ -119,7 +119,8 @@ def plan(config: Annotated[Path, typer.Argument(help="a study's YAML, such as co
     from gradevo.planning import plan as planned
 
     declared = load_config(config)
-    for line in plan_lines(declared, planned(declared, measured_rate(declared)), available_threads()):
+    cores = available_threads()
+    for line in plan_lines(declared, planned(declared, measured_rate(declared)), cores):
         typer.echo(line)
 
 

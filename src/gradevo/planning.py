@@ -9,12 +9,14 @@ simulators of their own, which are not measured: they count as wall_limit_s.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gradevo.config import GRACE_S, Config, methods_of
+from gradevo.kernels.threads import available_threads
 from gradevo.methods import get_method
 
 JOB_S = 5.0
@@ -60,20 +62,26 @@ def plan(config: Config, rate: Rate) -> list[Row]:
 
 
 def plan_lines(config: Config, rows: Iterable[Row], cores: int) -> list[str]:
-    """The plan as text: fits run one after another, each on all cores."""
+    """The plan as text: fits run one after another, each on all cores, or as many at once as there are cores for."""
+    per_fit = min(config.get("cores_per_fit", cores), cores)
     rows = sorted(rows, key=lambda row: -row.hours)
     fits, hours = sum(row.fits for row in rows), sum(row.hours for row in rows)
     lines = [f"{'method':24} {'jobs':>5} {'fits':>6} {'wall h':>8} {'core h':>8}"]
+    at_once = cores // per_fit
     for row in rows:
         said = "" if row.measured else "  (at wall_limit_s; not measured)"
-        lines.append(f"{row.method:24} {row.jobs:5d} {row.fits:6d} {row.hours:8.2f} {row.hours * cores:8.2f}{said}")
-    cost = f"at most about {hours:.2f} h on {cores} cores, {hours * cores:.2f} core hours"
+        lines.append(f"{row.method:24} {row.jobs:5d} {row.fits:6d} {row.hours / at_once:8.2f} {row.hours * per_fit:8.2f}{said}")
+    cost = f"at most about {hours / at_once:.2f} h on {cores} cores, {hours * per_fit:.2f} core hours"
     return [*lines, f"{len(config['problems'])} problems, {fits} fits: {cost}"]
 
 
 def measured_rate(config: Config) -> Rate:
-    """Seconds per simulation-equivalent and compartment-step, measured where it is first asked for."""
+    """Seconds per simulation-equivalent and compartment-step, measured where it is first asked for. From then on this process
+    computes in as many threads as a fit has cores."""
     from gradevo.study import make_problem, run_fit
+
+    if "cores_per_fit" in config:
+        os.environ.setdefault("GRADEVO_THREADS", str(min(config["cores_per_fit"], available_threads())))
 
     posed: dict[str, Any] = {}
     found: dict[tuple[str, str], float] = {}

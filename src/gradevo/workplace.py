@@ -80,6 +80,36 @@ def sweep(*folders: str | Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def take_cores(count: int, folder: str | Path = ".") -> None:
+    """Bind this process to ``count`` cores that no other job of this machine in this folder has taken; it waits until as many are
+    free. They are given back when the process ends, however that dies. Nothing happens where it has no more cores than that."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) <= count:
+        return
+    (Path(folder) / STATE).mkdir(parents=True, exist_ok=True)
+    mine: dict[int, int] = {}
+    while True:
+        for core in allowed:
+            if core not in mine and len(mine) < count:
+                handle = os.open(Path(folder) / STATE / f"core.{platform.node()}.{core}", os.O_RDWR | os.O_CREAT, 0o666)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    mine[core] = handle
+                except BlockingIOError:
+                    os.close(handle)
+        if len(mine) == count:
+            break
+        # nobody holds a part of what it needs while it waits
+        for handle in mine.values():
+            os.close(handle)
+        mine.clear()
+        time.sleep(_POLL_S)
+    _held.extend(mine.values())
+    os.sched_setaffinity(0, mine)
+
+
 def end_with_workflow() -> None:
     """From now on this process dies (SIGKILL) as soon as its workflow does. Nothing happens outside a workflow.
 

@@ -68,10 +68,10 @@ def figure_files(name):
 
 
 def fit_threads():
-    """As many as the run was given cores: fits are timed, so each has the machine to itself. On a cluster, 1 unless its
-    profile says otherwise: a job's cores are its own.
+    """What the config says; else as many as the run was given cores: fits are timed, so each has cores to itself. On a
+    cluster, 1 unless its profile says otherwise: a job's cores are its own.
     """
-    return workflow.resource_settings.cores or 1
+    return config.get("cores_per_fit") or workflow.resource_settings.cores or 1
 
 
 def fit_resources():

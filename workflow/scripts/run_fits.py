@@ -10,8 +10,10 @@ import logging
 gc.disable()  # until all is loaded, none of which is garbage: a tenth of the start
 
 from gradevo.fit_job import run_seeds
+from gradevo.workplace import take_cores
 
 logging.basicConfig(filename=snakemake.log[0], level=logging.INFO, format="%(asctime)s %(message)s")
+take_cores(snakemake.threads)
 config = snakemake.config
 paths = zip(snakemake.output.histories, snakemake.output.results, strict=True)
 run_seeds(
