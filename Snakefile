@@ -24,6 +24,7 @@ rule all:
     input:
         rules.summary.output,
         rules.table.output,
+        rules.spread.output,
         rules.figures.input,
         rules.check.output,
 

@@ -10,6 +10,7 @@ import pytest
 from gradevo.channels import channel_set
 from gradevo.config import load_config
 from gradevo.result import Result, write_result
+from gradevo.spread import spread
 from gradevo.statistics.series import series
 from gradevo.statistics.tables import all_tables
 from gradevo.study import density_rows, make_problem, make_targets, neuron_arrays, run_fit, summary_row
@@ -53,6 +54,7 @@ def test_tables_of_a_study(config, result, tmp_path):
         "histories.parquet": list(result.history.columns),
         "densities.parquet": list(density_rows(problem, result)[0]),
     }
+    tables["spread.csv"] = list(spread(pd.DataFrame(density_rows(problem, result)), summary))
     computed, _ = all_tables(summary, result.history, series(config))
     tables |= {f"{name}.parquet" if name == "hits" else f"{name}.csv": list(table) for name, table in computed.items()}
     for table, columns in tables.items():

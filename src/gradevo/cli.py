@@ -125,6 +125,14 @@ def plan(config: Annotated[Path, typer.Argument(help="a study's YAML, such as co
 
 
 @app.command()
+def example(folder: Annotated[Path, typer.Argument(help="where cell.swc and recordings.csv are written")]) -> None:
+    """Write a small neuron and recordings of it, to try a study of your own with (docs/your-own-study.md)."""
+    from gradevo.measured.example import write_example
+
+    typer.echo(f"wrote {' and '.join(map(str, write_example(folder)))}")
+
+
+@app.command()
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="two or more folders such as results/quick, of parts of one study")],
     out: Annotated[Path, typer.Option(help="folder for the joint tables")],

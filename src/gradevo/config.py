@@ -27,6 +27,12 @@ LIMITS = ("gradient_weight", "tangent_weight", "budget_equivalents", "stop_loss"
 GRACE_S = 60.0
 """What a fit may take beyond wall_limit_s before its process is ended: for loading kernels, its last batch, and scoring."""
 
+SIMULATED = (
+    "stimuli", "stimulated", "recorded", "recordings", "duration_ms", "sample_interval_ms", "truth_dt_ms", "truth",
+    "start_factor", "noise_seed", "heldout",
+)  # fmt: skip
+"""What a problem says of recordings that are simulated; of measured ones, their files say it, or nobody knows."""
+
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
 
@@ -83,6 +89,10 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
         if problem["neuron"] not in neurons:
             raise ValueError(f"problems.{name}.neuron is {problem['neuron']!r}; {_closest(problem['neuron'], list(neurons))}")
         _check_free(f"problems.{name}", problem, neurons[problem["neuron"]])
+        _check_target(f"problems.{name}", problem)
+        _check_measured(f"problems.{name}", problem, checked)
+        if "measured" in problem:
+            continue
         _check_experiment(f"problems.{name}", problem)
         _check_truth(f"problems.{name}", problem, neurons[problem["neuron"]])
     for name, settings in checked["methods"].items():
@@ -106,7 +116,7 @@ def heldout_stimuli(problem: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_experiment(place: str, problem: Mapping[str, Any]) -> None:
-    """Raises ValueError for currents that cross, held-out stimuli that are the fitted ones, or a loss without a target."""
+    """Raises ValueError for currents that cross, or held-out stimuli that are the fitted ones."""
     stimuli = problem["stimuli"]
     declared = {"stimuli": stimuli}
     if "heldout" in problem:
@@ -118,12 +128,44 @@ def _check_experiment(place: str, problem: Mapping[str, Any]) -> None:
     for key, currents in declared.items():
         if currents.get("low_uA_cm2", 0) > currents.get("high_uA_cm2", float("inf")):
             raise ValueError(f"{place}.{key}: low_uA_cm2 is above high_uA_cm2; swap them")
+
+
+def _check_target(place: str, problem: Mapping[str, Any]) -> None:
+    """Raises ValueError for a loss without a target."""
     loss, _ = loss_spec(problem.get("loss", "mse"))
     if LOSS_UNITS[loss] != "mV2" and "loss_target" not in problem:
         raise ValueError(
             f"{place}.loss is {loss!r}, which is not in mV2 (its unit: {LOSS_UNITS[loss]}): the study's success.loss does not "
             "apply; give the problem a loss_target"
         )
+
+
+def _check_measured(place: str, problem: Config, config: Config) -> None:
+    """Raises ValueError where what is measured and what is simulated are mixed up, or the neuron's densities are with the wrong
+    one of them."""
+    neuron = problem["neuron"]
+    if "measured" not in problem:
+        if "densities" not in config["neurons"][neuron]:
+            raise ValueError(f"{place} is simulated, but neurons.{neuron} has no densities; give them, or `measured` recordings")
+        return
+    for key in SIMULATED:
+        if key in problem:
+            raise ValueError(f"{place} has both measured and {key}, which belongs to simulated recordings; leave one of them out")
+    if "densities" in config["neurons"][neuron]:
+        raise ValueError(
+            f"neurons.{neuron}.densities are true ones that data are simulated with, but those of {place} are measured; leave "
+            "them out"
+        )
+    if config.get("neuron_per_seed", False):
+        raise ValueError(f"neuron_per_seed draws a neuron for each seed, but {place} is measured on one; leave it out")
+    if not problem.get("noise_mV") and "loss_target" not in problem:
+        raise ValueError(
+            f"{place} says neither noise_mV nor loss_target, so that nothing tells a good fit from a bad one; give the standard "
+            "deviation of the voltage at rest as noise_mV"
+        )
+    for path in measured_files(problem):
+        if not path.is_file():
+            raise ValueError(f"{place}.measured names {path}; there is no such file in {Path.cwd()}")
 
 
 def _check_free(place: str, problem: Config, neuron: Config) -> None:
@@ -159,6 +201,12 @@ def morphology_file(config: Config, neuron: str) -> Path | None:
     """The file that a neuron's morphology is read from; None if it is made by rule."""
     shape = config["neurons"][neuron]["morphology"]
     return Path(shape["path"]) if shape["kind"] == "file" else None
+
+
+def measured_files(problem: Mapping[str, Any]) -> list[Path]:
+    """The files that a problem's recordings are read from; none where they are simulated."""
+    declared = problem.get("measured", {})
+    return [Path(declared[key]) for key in ("traces", "stimuli") if key in declared]
 
 
 def find_schema(schema: str | Path | None = None) -> Path:

@@ -50,6 +50,8 @@ def neuron(
 
     declared = load_config(config)
     posed = make_problem(declared, problem)
+    if fit is None and posed.compartment_truth is None:
+        raise ValueError(f"nobody knows the true densities of problem {problem!r}; export a fit of it with --fit")
     densities, passive = make_neuron(declared, posed.neuron.name)[1], {}
     if fit is not None:
         inputs = posed.parameters.inputs(read_best(fit, posed)[None])

@@ -68,11 +68,7 @@ def _costs(statistics: pd.DataFrame, label: Mapping[str, str]) -> Iterator[str]:
             if row["success_loss"]:
                 costs = [_cost(row, f"expected_{axis}_to_target", unit) for axis, unit in UNITS.items()]
                 reached = f"{row['success_loss']} of {row['fits']}"
-                yield (
-                    f"- {label[row['method']]} reached the target in {reached} fits, at {listed(costs)}. At the end of its fits "
-                    f"the median largest density error is {percent(row['median_density_error_max_rel'])}, the median held-out "
-                    f"loss {number(row['median_heldout_loss'])}."
-                )
+                yield f"- {label[row['method']]} reached the target in {reached} fits, at {listed(costs)}. {_ended(row)}"
         missed = [
             f"{label[row['method']]} (0 of {row['fits']}; above {number(row['spent_simulation_equivalents'])})"
             for row in ordered
@@ -80,6 +76,16 @@ def _costs(statistics: pd.DataFrame, label: Mapping[str, str]) -> Iterator[str]:
         ]
         if missed:
             yield f"- Never reached, at a cost above so many simulation-equivalents, by {listed(missed)}."
+
+
+def _ended(row: Row) -> str:
+    """What a method's fits end with, of what is known."""
+    said = []
+    if not math.isnan(row["median_density_error_max_rel"]):
+        said.append(f"the median largest density error is {percent(row['median_density_error_max_rel'])}")
+    if not math.isnan(row["median_heldout_loss"]):
+        said.append(f"the median held-out loss {'' if said else 'is '}{number(row['median_heldout_loss'])}")
+    return f"At the end of its fits {', '.join(said)}." if said else ""
 
 
 def _evolution(tables: Tables, label: Mapping[str, str]) -> Iterator[str]:
@@ -158,12 +164,19 @@ def _leaders(budget: pd.DataFrame, label: Mapping[str, str]) -> Iterator[str]:
 
 def _wrong(statistics: pd.DataFrame, label: Mapping[str, str]) -> Iterator[str]:
     """Fits whose loss is a success and whose densities are not: what the recordings do not tell, or not to this method."""
-    known = statistics.dropna(subset=["median_density_error_max_rel"])
-    reached, missed = known["success_loss"].sum(), known["success_loss_only"].sum()
+    for problem in statistics.loc[statistics["success_density"].isna(), "problem"].unique():
+        yield (
+            f"- Nobody knows the true densities of {problem_label(str(problem))}: no error of a density can be given. How far the "
+            "fitted ones differ between seeds is in spread.csv."
+        )
+    known = statistics.dropna(subset=["success_density"])
+    if known.empty:
+        return
+    reached, missed = (int(known[name].to_numpy(float).sum()) for name in ("success_loss", "success_loss_only"))
     yield f"- {reached} fits reached the loss target; of these, {missed} missed the study's criterion for the densities."
     for problem, cell in known.groupby("problem", sort=False):
         said = [
-            f"{row['success_loss_only']} of {row['success_loss']} by {label[row['method']]} (median largest error of all its "
+            f"{row['success_loss_only']:.0f} of {row['success_loss']} by {label[row['method']]} (median largest error of all its "
             f"{row['fits']} fits {percent(row['median_density_error_max_rel'])})"
             for row in cell.to_dict("records")
             if row["success_loss_only"]
@@ -174,6 +187,8 @@ def _wrong(statistics: pd.DataFrame, label: Mapping[str, str]) -> Iterator[str]:
 
 def _densities(costs: pd.DataFrame, label: Mapping[str, str]) -> Iterator[str]:
     """Per problem and target on the densities, who reaches it and at what cost."""
+    if not costs["target"].str.contains("density error").any():
+        yield "- Nobody knows the true densities of any problem of this study."
     for (problem, target), cell in rows(costs, axis="simulation_equivalents").groupby(["problem", "target"], sort=False):  # pyright: ignore[reportGeneralTypeIssues]
         if "density error" not in target:
             continue

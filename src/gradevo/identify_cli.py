@@ -43,6 +43,8 @@ def identify(
         densities = posed.sample_random(np.random.default_rng(seed), 1, as_density=True)[0]
     elif posed.truth is not None:
         densities = posed.truth
+    elif posed.true_values is None:
+        raise ValueError(f"nobody knows the true densities of problem {problem!r}; judge at random ones with --seed 0")
     else:
         raise ValueError(f"the truth of problem {problem!r} varies within its regions; judge at random densities with --seed 0")
     with console.status("tangents"):

@@ -48,7 +48,7 @@ def readable_table(
             names[row["method"]].label,
             str(row["n_parameters"]),
             f"{row['success_loss']}/{row['fits']}",
-            f"{row['success_density']}/{row['fits']}",
+            _share(row["success_density"], row["fits"]),
             _loss(row["median_best_loss"]),
             _loss(row["median_heldout_loss"]),
             _count(row["median_simulations_to_target"]),
@@ -75,7 +75,8 @@ def _explanation(success: dict[str, Any]) -> list[str]:
         f"Loss success: at most {success['loss']:g} mV² (noisy targets: {success['noise_factor']:g} x the noise variance), "
         "or the problem's own loss_target.",
         "Losses are mean squared errors in mV² where a problem declares no other.",
-        f"Density success: largest relative error of what is free at most {100 * success['density_rel']:g} %.",
+        f"Density success: largest relative error of what is free at most {100 * success['density_rel']:g} %; "
+        "- where nobody knows the true densities.",
         "Simulations to wall time: median cost until loss success; - where half of the fits or more missed it.",
     ]
 
@@ -85,6 +86,10 @@ def _errors(summary: pd.DataFrame) -> list[str]:
     if not lines:
         return []
     return [f"{len(lines)} of {len(summary)} fits ended in an error:", *(f"  {line}" for line in lines), ""]
+
+
+def _share(count: float, fits: int) -> str:
+    return f"{count:.0f}/{fits}" if np.isfinite(count) else "-"
 
 
 def _loss(value: float) -> str:

@@ -15,6 +15,7 @@ from gradevo.config import Config, heldout_stimuli
 from gradevo.densities import DENSITIES
 from gradevo.fit import Ended, fit
 from gradevo.losses import LOSS_UNITS, loss_spec
+from gradevo.measured import measured_arrays
 from gradevo.meter import TANGENT_WEIGHT, Meter
 from gradevo.morphology import Morphology
 from gradevo.neuron import Neuron
@@ -25,7 +26,7 @@ from gradevo.protocol import Protocol, resolve_sites
 from gradevo.regions import contiguous_regions, region_means
 from gradevo.result import Result, write_aside
 from gradevo.simulate import simulate_numpy
-from gradevo.stimulus import make_stimulus
+from gradevo.stimulus import Stimulus, make_stimulus
 from gradevo.truth import Truth, cover, perturbed, refined
 from gradevo.units import PASSIVE_UNITS, UA_PER_CM2_UM2_TO_NA
 
@@ -43,11 +44,17 @@ SEEDED = ("target_mV", "heldout_mV", "true_densities_S_cm2")
 def make_neuron(config: Config, name: str, seed: int | None = None) -> tuple[Neuron, np.ndarray]:
     """The neuron called `name` and its true densities [channels, compartments] S/cm2. Raises ValueError.
 
-    seed: of the fits, where the study has a neuron per seed; the first of its seeds where not given.
+    seed: of the fits, where the study has a neuron per seed; the first of its seeds where not given. Of a neuron whose true
+    densities nobody knows, they are the channel set's.
     """
     declared = _declared(config, "neurons", name)
     grown = _grown(declared["morphology"])
-    neuron = Neuron(name, grown, channel_set(declared["channels"]))
+    channels = channel_set(declared["channels"])
+    if "initial_mV" in declared:  # gates are at their steady state there
+        channels = replace(channels, initial_voltage_mV=declared["initial_mV"], gate_voltage_mV=None)
+    neuron = Neuron(name, grown, channels)
+    if "densities" not in declared:
+        return neuron, neuron.default_densities()
     rule = dict(declared["densities"])
     rule["seed"] = _drawn(config, rule["seed"], seed)
     densities = DENSITIES[rule.pop("kind")](neuron, **rule)
@@ -70,10 +77,12 @@ def make_truth(config: Config, problem: str, neuron: Neuron) -> Truth:
 def neuron_arrays(config: Config, name: str) -> dict[str, np.ndarray]:
     """A neuron for a table or a drawing.
 
-    densities_S_cm2 [channels, compartments], default_densities_S_cm2 the same, channels, free (names), parents,
+    densities_S_cm2 [channels, compartments] (NaN where nobody knows them), default_densities_S_cm2 the same, channels, free (names), parents,
     areas_um2, diameters_um, path_distance_um [n], start_um, end_um [n, 3].
     """
     neuron, densities = make_neuron(config, name)
+    if "densities" not in config["neurons"][name]:
+        densities = np.full_like(densities, np.nan)
     shape = neuron.morphology
     return {
         "name": np.array(name),
@@ -106,11 +115,13 @@ def _targets(config: Config, name: str, seed: int | None = None) -> dict[str, np
 
     target_mV [stimuli, samples, recorded], with noise where the problem has any, and NaN where nothing was recorded;
     heldout_mV likewise, without noise or gaps (where declared); true_densities_S_cm2 [channels, n]; times_ms [samples];
-    recorded, stimulated (compartments); current_edges_ms [pieces + 1], current_nA [stimuli, stimulated, pieces]. Raises
-    ValueError.
+    recorded, stimulated (compartments); current_edges_ms [pieces + 1], current_nA [stimuli, stimulated, pieces], and the same
+    with heldout_ in front. Of a measured neuron, what its files hold, and no densities. Raises ValueError.
     """
     declared = _declared(config, "problems", name)
     neuron, densities = make_neuron(config, declared["neuron"], seed)
+    if "measured" in declared:
+        return measured_arrays(declared["measured"], neuron)
     protocol, heldout = _protocols(declared, neuron)
     dt_ms = declared.get("truth_dt_ms", declared["dt_ms"])
     truth = make_truth(config, name, neuron)
@@ -136,7 +147,11 @@ def _targets(config: Config, name: str, seed: int | None = None) -> dict[str, np
         "current_nA": protocol.stimulus.values_nA,
     }
     if heldout is not None:
-        arrays["heldout_mV"] = recorded_mV(heldout)
+        arrays |= {
+            "heldout_mV": recorded_mV(heldout),
+            "heldout_current_edges_ms": heldout.stimulus.edges_ms,
+            "heldout_current_nA": heldout.stimulus.values_nA,
+        }
     return arrays
 
 
@@ -163,33 +178,75 @@ def make_problem(
             own = config["seeds"][0] if seed is None else seed
             targets = {key: targets.get(f"{key}_seed{own}", value) for key, value in targets.items()}
     neuron, densities = make_neuron(config, declared["neuron"], seed)
-    protocol, heldout = _protocols(declared, neuron)
-    if not np.array_equal(densities, targets["true_densities_S_cm2"]):
-        raise ValueError(f"the targets of problem {name!r} belong to other densities than its neuron's; make them anew")
     free, regions = _free_regions(declared, config["neurons"][declared["neuron"]], neuron)
     parameters = make_parameters(neuron, free, regions)
     low, high = _bounds(declared, parameters)
-    true = parameters.select(densities)
-    truth = parameters.express(true)
+    if "measured" in declared:
+        recordings = _measured(declared, targets)
+    else:
+        recordings = _simulated(name, declared, targets, neuron, densities, parameters)
     return Problem(
         name=name,
         neuron=neuron,
-        protocol=protocol,
-        target=targets["target_mV"],
         low=low,
         high=high,
         free=free,
         regions=regions,
         fixed=densities,  # what is not fitted is known
         noise_mV=declared.get("noise_mV", 0.0),
-        truth=truth,
-        true_values=true if truth is None else None,
-        heldout=None if heldout is None else (heldout, targets["heldout_mV"]),
         loss_declared=declared.get("loss", "mse"),
-        observed=_observed(declared, protocol, neuron),
         start=parameters.defaults if declared.get("start") == "defaults" else None,
         start_factor=declared.get("start_factor"),
+        **recordings,
     )
+
+
+def _simulated(
+    name: str,
+    declared: Mapping[str, Any],
+    targets: Mapping[str, np.ndarray],
+    neuron: Neuron,
+    densities: np.ndarray,
+    parameters: Parameters,
+) -> dict[str, Any]:
+    """What a Problem is given of targets that were simulated: protocols, voltages, and the truth."""
+    protocol, heldout = _protocols(declared, neuron)
+    if not np.array_equal(densities, targets["true_densities_S_cm2"]):
+        raise ValueError(f"the targets of problem {name!r} belong to other densities than its neuron's; make them anew")
+    true = parameters.select(densities)
+    truth = parameters.express(true)
+    return {
+        "protocol": protocol,
+        "target": targets["target_mV"],
+        "truth": truth,
+        "true_values": true if truth is None else None,
+        "heldout": None if heldout is None else (heldout, targets["heldout_mV"]),
+        "observed": _observed(declared, protocol, neuron),
+    }
+
+
+def _measured(declared: Mapping[str, Any], targets: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The same of targets that were measured: no truth, and what was not recorded is NaN."""
+    stimulated, recorded = (tuple(targets[name].tolist()) for name in ("stimulated", "recorded"))
+
+    def recording(prefix: str, voltages_mV: np.ndarray) -> tuple[Protocol, np.ndarray, np.ndarray]:
+        seen = np.asarray(np.isfinite(voltages_mV).any(axis=(0, 1)))  # held-out sweeps may record fewer sites
+        protocol = Protocol(
+            stimulus=Stimulus(targets[f"{prefix}current_edges_ms"], targets[f"{prefix}current_nA"]),
+            stimulated=stimulated,
+            recorded=tuple(site for site, own in zip(recorded, seen, strict=True) if own),
+            sample_interval_ms=float(targets["times_ms"][1]),
+            n_samples=voltages_mV.shape[1],
+            dt_ms=declared["dt_ms"],
+        )
+        return protocol, voltages_mV[:, :, seen], np.isfinite(voltages_mV[:, :, seen])
+
+    protocol, target, observed = recording("", targets["target_mV"])
+    found: dict[str, Any] = {"protocol": protocol, "target": target, "observed": observed}
+    if "heldout_mV" in targets:
+        protocol, target, observed = recording("heldout_", targets["heldout_mV"])
+        found |= {"heldout": (protocol, target), "heldout_observed": observed}
+    return found
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -268,7 +325,8 @@ def summary_row(config: Config, problem: Problem, result: Result) -> dict[str, A
     row |= {key: totals[key] for key in problem.parameters.error_columns}
     worst = totals["density_error_max_rel"]
     row["success_loss"] = bool(result.best_loss <= target)
-    row["success_density"] = bool(worst <= config["success"]["density_rel"])
+    known = problem.compartment_truth is not None
+    row["success_density"] = bool(worst <= config["success"]["density_rel"]) if known else None
     # from where it stays there: a competitor's best may rise (`Meter.elsewhere`)
     missed = result.history["best_loss"].to_numpy() > target
     reached = result.history.loc[~np.logical_or.accumulate(missed[::-1])[::-1]]

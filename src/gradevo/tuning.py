@@ -116,7 +116,7 @@ def check_untouched(study: Mapping[str, Any], tuning: Config) -> None:
         return
     for name, neuron in study["neurons"].items():
         for other, tuned_on in tuning["neurons"].items():
-            if all(neuron[key] == tuned_on[key] for key in ("morphology", "channels", "densities")):
+            if all(neuron.get(key) == tuned_on[key] for key in ("morphology", "channels", "densities")):
                 raise ValueError(
                     f"neurons.{name} is the tuning neuron {other!r}: settings tuned on it do not count as equal terms; "
                     "change a seed or the morphology"

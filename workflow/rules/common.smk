@@ -6,7 +6,14 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from gradevo.config import GRACE_S, LIMITS, check_config, methods_of, morphology_file
+from gradevo.config import (
+    GRACE_S,
+    LIMITS,
+    check_config,
+    measured_files,
+    methods_of,
+    morphology_file,
+)
 from gradevo.kept import forget, kept_folder
 from gradevo.methods import get_method
 from gradevo.provenance import source_files
@@ -27,6 +34,8 @@ FIGURES = f"figures/{STUDY}"
 LOGS = f"logs/{STUDY}"
 TABLE = f"{RESULTS}/table.txt"
 PROBLEMS = list(config["problems"])
+# whose recordings come from files: nobody knows their true densities
+MEASURED = [name for name in PROBLEMS if "measured" in config["problems"][name]]
 METHODS = list(config["methods"])
 SEEDS = config["seeds"]
 # every problem is fitted by every method, or by those that it names
@@ -61,6 +70,13 @@ def morphology(neuron):
     """The file that a neuron is read from, if any: as an input, so that a changed one makes everything after it again."""
     path = morphology_file(config, neuron)
     return [] if path is None else [path.as_posix()]
+
+
+def recordings(problem):
+    """The files that a problem's recordings are read from, if any, and the sources that read them: likewise."""
+    files = measured_files(config["problems"][problem])
+    readers = sorted(Path("src/gradevo/measured").glob("*.py")) if files else []
+    return [path.as_posix() for path in (*files, *readers)]
 
 
 def figure_files(name):

@@ -64,8 +64,28 @@ rule figure_densities:
         "../scripts/draw_densities.py"
 
 
+rule figure_traces:
+    input:
+        targets=f"{RESULTS}/targets/{{measured}}.npz",
+        summary=rules.summary.output.summary,
+        style="figures/matplotlibrc",
+        sources=["src/gradevo/figures/traces.py", "src/gradevo/fitted.py"],
+        common="src/gradevo/figures/style.py",
+    output:
+        figure_files("traces_{measured}"),
+    log:
+        f"{LOGS}/figures/traces_{{measured}}.log",
+    wildcard_constraints:
+        measured="|".join(MEASURED),
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/draw_traces.py"
+
+
 rule figures:
     input:
+        expand(rules.figure_traces.output, measured=MEASURED),
         rules.figure_neurons.output,
         rules.figure_convergence.output,
         rules.figure_cost.output,

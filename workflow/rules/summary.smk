@@ -46,6 +46,21 @@ rule statistics:
         "../scripts/compute_statistics.py"
 
 
+rule spread:
+    input:
+        summary=rules.summary.output.summary,
+        densities=rules.summary.output.densities,
+        source="src/gradevo/spread.py",
+    output:
+        f"{RESULTS}/spread.csv",
+    log:
+        f"{LOGS}/spread.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/write_spread.py"
+
+
 rule findings:
     input:
         statistics=rules.statistics.output.statistics,

@@ -3,6 +3,7 @@ rule target:
         sources(),
         "src/gradevo/study.py",
         lambda wildcards: morphology(config["problems"][wildcards.problem]["neuron"]),
+        lambda wildcards: recordings(wildcards.problem),
     output:
         f"{RESULTS}/targets/{{problem}}.npz",
     log:

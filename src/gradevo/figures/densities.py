@@ -1,4 +1,4 @@
-"""True against fitted densities: a panel per problem and method."""
+"""True against fitted densities, or where nobody knows the true ones, those of all seeds: a panel per problem and method."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from gradevo.figures.style import (
     PAGE_IN,
@@ -26,7 +27,8 @@ MOST_COLUMNS = 7
 
 
 def true_against_fitted(densities: pd.DataFrame) -> Figure:
-    """Every compartment's fitted density against its true one, all seeds, with the median relative error.
+    """Every compartment's fitted density against its true one, all seeds, with the median relative error. Of a neuron whose true
+    densities are not known, every region's fitted density, a marker per seed, with the median ratio of the highest to the lowest.
 
     densities: a row per fit, channel and compartment, with problem, method, seed, channel, compartment, unit, true and fitted.
     Rows in other units (capacitance, axial resistivity) are not drawn; fits without a finite result are left out, and said so.
@@ -46,16 +48,24 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
     grid = figure.subplots(len(lines), columns, squeeze=False)
     for row, (problem, names) in enumerate(lines):
         of_problem = rows(densities, problem=problem)
-        true = np.asarray(of_problem["true"]) * S_CM2_TO_MS_CM2
+        known = _known(of_problem)
         fitted = of_problem["fitted"].dropna().to_numpy(float) * S_CM2_TO_MS_CM2
-        ends = (true.min() / 1.6, true.max() * 1.6)
+        true = np.asarray(of_problem["true"]) * S_CM2_TO_MS_CM2 if known else fitted
+        ends = (true.min(initial=np.inf) / 1.6, true.max(initial=0.0) * 1.6) if len(true) else (0.1, 10.0)
         heights = (min(ends[0], fitted.min(initial=np.inf) / 1.2), max(ends[1], fitted.max(initial=0.0) * 1.2))
         for column, ax in enumerate(grid[row]):
             if column >= len(names):
                 ax.set_axis_off()
                 continue
-            _draw(ax, rows(of_problem, method=names[column]), channels)
             ax.set_title(methods[names[column]].label, loc="center", fontsize=6)
+            if not known:
+                _draw_by_region(ax, rows(of_problem, method=names[column]), channels)
+                ax.set(yscale="log", ylim=(heights[0], 2 * heights[1]), xlabel="region")
+                label_log_axis(ax, "y")
+                if column:
+                    ax.tick_params(labelleft=False)
+                continue
+            _draw(ax, rows(of_problem, method=names[column]), channels)
             ax.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0.5)
             ax.set(xscale="log", yscale="log", xlim=ends, ylim=heights)
             label_log_axis(ax, "x")
@@ -66,14 +76,22 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
                 ax.tick_params(labelbottom=False)
         grid[row, 0].set_ylabel(f"{problem_label(problem)}\nfitted (mS/cm²)")
     for ax in grid[-1, : len(lines[-1][1])]:
-        ax.set_xlabel("true (mS/cm²)")
+        ax.set_xlabel(ax.get_xlabel() or "true (mS/cm²)")
     handles = [
         Line2D([], [], linestyle="none", marker=look.marker, color=look.color, markersize=4, label=density_symbol(name))
         for name, look in channels.items()
     ]
-    handles.append(Line2D([], [], linestyle="none", label="%: median relative error"))
+    if _known(densities):
+        handles.append(Line2D([], [], linestyle="none", label="%: median relative error"))
+    if not all(_known(rows(densities, problem=problem)) for problem in problems):
+        handles.append(Line2D([], [], linestyle="none", label="x: median of highest / lowest of the seeds"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
+
+
+def _known(densities: pd.DataFrame) -> bool:
+    """Whether somebody knows true densities of these rows."""
+    return bool(np.isfinite(densities["true"].to_numpy(float)).any())
 
 
 def _lines(methods: dict[str, Look], fits: pd.DataFrame) -> list[list[str]]:
@@ -100,6 +118,27 @@ def _draw(ax: Axes, fits: pd.DataFrame, channels: dict[str, ChannelLook]) -> Non
     error = np.abs(finite["fitted"] / finite["true"] - 1)
     text = f"{_percent(100 * float(np.median(error)))} %"
     ax.text(0.04, 0.96, text, transform=ax.transAxes, ha="left", va="top", fontsize=6)
+
+
+def _draw_by_region(ax: Axes, fits: pd.DataFrame, channels: dict[str, ChannelLook]) -> None:
+    """Fitted densities by region: a column per channel within each."""
+    finite = fits.dropna(subset=["fitted"]).drop_duplicates(["seed", "channel", "region"])
+    if finite.empty:
+        ax.text(0.5, 0.5, "no finite fit", transform=ax.transAxes, ha="center", va="center", fontsize=6, color="0.35")
+        return
+    present = [name for name in channels if name in set(finite["channel"])]
+    for i, channel in enumerate(present):
+        part, look = rows(finite, channel=channel), channels[channel]
+        x = part["region"] + 0.5 * ((i + 0.5) / len(present) - 0.5)
+        ax.plot(
+            x, part["fitted"] * S_CM2_TO_MS_CM2,
+            linestyle="none", marker=look.marker, color=look.color, markersize=3, alpha=0.65, markeredgewidth=0, zorder=2,
+        )  # fmt: skip
+    ends = finite.groupby(["channel", "region"])["fitted"].agg(["min", "max"])
+    ratio = float(np.median(ends["max"] / ends["min"]))
+    ax.text(0.04, 0.96, f"x {ratio:.3g}", transform=ax.transAxes, ha="left", va="top", fontsize=6)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    ax.set_xlim(-0.6, float(finite["region"].to_numpy().max()) + 0.6)
 
 
 def _percent(value: float) -> str:

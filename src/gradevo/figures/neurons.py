@@ -27,13 +27,15 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def neurons_and_traces(neurons: Mapping[str, Arrays], traces: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """A row per neuron: each free channel's density, then target voltages of one stimulus at up to three sites.
+    """A row per neuron: each free channel's density (its shape alone where densities are not known), then target voltages of one
+    stimulus at up to three sites.
 
     neurons: name -> arrays start_um and end_um [n, 3], diameters_um and path_distance_um [n], densities_S_cm2 [C, n],
     channels [C], free [F]. traces: neuron's name -> arrays times_ms [T], voltages_mV [T, sites], sites [sites] of one
     stimulus, and title.
     """
-    channels = list(dict.fromkeys(str(c) for arrays in neurons.values() for c in arrays["free"]))
+    known = {name: bool(np.isfinite(arrays["densities_S_cm2"]).all()) for name, arrays in neurons.items()}
+    channels = list(dict.fromkeys(str(c) for name, arrays in neurons.items() if known[name] for c in arrays["free"])) or [""]
     figure = Figure(figsize=(PAGE_IN, 0.25 + 1.6 * len(neurons)))
     widths = [1.0] * len(channels) + [1.35]
     grid = figure.subplots(len(neurons), len(channels) + 1, squeeze=False, width_ratios=widths)
@@ -41,8 +43,10 @@ def neurons_and_traces(neurons: Mapping[str, Arrays], traces: Mapping[str, Mappi
         for column, channel in enumerate(channels):
             ax = grid[row, column]
             ax.set_axis_off()
-            if channel in arrays["free"]:
+            if known[name] and channel in arrays["free"]:
                 _draw_neuron(figure, ax, arrays, channel)
+            elif not known[name] and column == 0:
+                _draw_neuron(figure, ax, arrays, None)
         compartments = len(arrays["diameters_um"])
         grid[row, 0].set_title(f"{name}: {compartments} compartments")
         ax = grid[row, -1]
@@ -62,10 +66,9 @@ def example_sites(recorded: Sequence[int], path_distance_um: np.ndarray) -> list
     return list(dict.fromkeys([nearest, middle, farthest]))
 
 
-def _draw_neuron(figure: Figure, ax: Axes, arrays: Arrays, channel: str) -> None:
+def _draw_neuron(figure: Figure, ax: Axes, arrays: Arrays, channel: str | None) -> None:
+    """Coloured by the channel's density, or grey without one."""
     start, end = arrays["start_um"][:, :2], arrays["end_um"][:, :2]
-    row = [str(c) for c in arrays["channels"]].index(channel)
-    density = arrays["densities_S_cm2"][row] * S_CM2_TO_MS_CM2
     corners = np.concatenate([start, end])
     span = float((corners.max(axis=0) - corners.min(axis=0)).max())
     width = np.maximum(arrays["diameters_um"], THIN_TO_SPAN * span)
@@ -76,10 +79,11 @@ def _draw_neuron(figure: Figure, ax: Axes, arrays: Arrays, channel: str) -> None
         polygons[0] = _circle((start[0] + end[0]) / 2, width[0])
     # the soma last, on top of the dendrites that leave its centre
     order = np.argsort(arrays["diameters_um"], kind="stable")
-    drawn = PolyCollection(
-        [polygons[i] for i in order], array=density[order], cmap=COLORMAP, edgecolors="white", linewidths=0.4,
-        norm=Normalize(density.min(), density.max()),
-    )  # fmt: skip
+    drawn = PolyCollection([polygons[i] for i in order], facecolors="0.45", edgecolors="white", linewidths=0.4)
+    if channel is not None:
+        row = [str(c) for c in arrays["channels"]].index(channel)
+        density = arrays["densities_S_cm2"][row] * S_CM2_TO_MS_CM2
+        drawn.set(array=density[order], cmap=COLORMAP, norm=Normalize(density.min(), density.max()))
     ax.add_collection(drawn)
     margin = 0.04 * span
     low, high = corners.min(axis=0) - margin, corners.max(axis=0) + margin
@@ -89,6 +93,8 @@ def _draw_neuron(figure: Figure, ax: Axes, arrays: Arrays, channel: str) -> None
     ax.autoscale_view()
     ax.set_aspect("equal", adjustable="datalim")
     _scale_bar(ax, span)
+    if channel is None:
+        return
     bar = figure.colorbar(drawn, ax=ax, shrink=0.72, aspect=14, pad=0.02)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.tick_params(labelsize=6)

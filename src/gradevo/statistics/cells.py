@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,11 @@ def cell_statistics(summary: pd.DataFrame, settings: Settings | None = None) -> 
         row: dict[str, Any] = {key: cell[key].iloc[0] for key in (*CELL, "n_parameters")}
         drawn = resample(len(cell), settings.resamples, settings.seed)
         row |= {"fits": len(cell), "errors": np.count_nonzero(cell["status"] == "error")}
+        reached, right = (_counted(cell[success].tolist()) for success in ("success_loss", "success_density"))
+        row |= {"success_loss": reached, "success_density": right}
+        row["success_loss_only"] = right if math.isnan(right) else _loss_only(cell)
         for success in ("success_loss", "success_density"):
-            row[success] = np.count_nonzero(cell[success])
-        row["success_loss_only"] = np.count_nonzero(cell["success_loss"].to_numpy(bool) & ~cell["success_density"].to_numpy(bool))
-        for success in ("success_loss", "success_density"):
-            row[f"{success}_rate"] = row[success] / len(cell)
-            row[f"{success}_rate_low"], row[f"{success}_rate_high"] = rate_interval(row[success], len(cell))
+            row |= _with_interval(f"{success}_rate", _rate(row[success], len(cell)))
         ends = median_interval(cell[list(REACHED)].to_numpy(float), drawn)
         for i, quantity in enumerate(REACHED):
             row |= _with_interval(f"median_{quantity}", tuple(ends[:, i]))
@@ -81,6 +81,23 @@ def _costs(spent: np.ndarray, reached: np.ndarray, settings: Settings) -> dict[s
         "expected": expected_cost(spent, reached), "expected_low": low, "expected_high": high,
         "median": np.median(censored, axis=0), "median_low": median_low, "median_high": median_high,
     }  # fmt: skip
+
+
+def _counted(success: list[bool | None]) -> float:
+    """How many fits succeeded; NaN where nobody knows."""
+    return math.nan if any(pd.isna(one) for one in success) else sum(map(bool, success))
+
+
+def _rate(count: float, fits: int) -> tuple[float, float, float]:
+    """Share and interval of successes."""
+    if math.isnan(count):
+        return math.nan, math.nan, math.nan
+    low, high = rate_interval(int(count), fits)
+    return count / fits, low, high
+
+
+def _loss_only(cell: pd.DataFrame) -> int:
+    return int(np.count_nonzero(cell["success_loss"].to_numpy(bool) & ~cell["success_density"].to_numpy(bool)))
 
 
 def _with_interval(name: str, values: tuple[float, ...]) -> dict[str, float]:

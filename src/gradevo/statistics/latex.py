@@ -39,7 +39,7 @@ def latex_table(statistics: pd.DataFrame) -> str:
         cells = [
             escape(label) if first else "",
             escape(names[row["method"]].label),
-            *(f"{row[name]}/{row['fits']}" for name in ("success_loss", "success_density")),
+            *(_share(row[name], row["fits"]) for name in ("success_loss", "success_density")),
             *(_cost(row, axis) for axis in ("simulation_equivalents", "wall_s")),
             _number(row["median_best_loss"]),
             _number(row["median_heldout_loss"]),
@@ -52,6 +52,10 @@ def latex_table(statistics: pd.DataFrame) -> str:
 
 def escape(text: str) -> str:
     return "".join(_ESCAPES.get(sign, sign) for sign in text)
+
+
+def _share(count: float, fits: int) -> str:
+    return "--" if math.isnan(count) else f"{count:.0f}/{fits}"
 
 
 def _cost(row: dict[str, Any], axis: str) -> str:
