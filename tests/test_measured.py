@@ -85,7 +85,7 @@ def test_a_gap_in_the_voltages_is_not_compared(tmp_path, neuron):
         (changed(3, "x,0.5,,-60,-62"), r"line 3, column current_a_nA is ''; .* 0 where nothing was injected"),
         (
             changed(7, "y,11.2,0,-64,"),
-            r"line 7, column time_ms is 11.2 ms, 0.7 ms after the row before; .* equal steps, .* 0.5 ms",
+            r"line 7, column time_ms is 11.2 ms, 0.7 ms after the row before; .* equal steps",
         ),
         (changed(4, "x,0.5,1,-55,-60"), r"line 4, column time_ms is 0.5 ms, not after the row before in sweep 'x'; .* sort"),
         (changed(4, "x,1,1,,"), r"line 4, column time_ms: the current of sweep 'x' goes on at 1 ms, but .* at 0.5 ms; cut"),
@@ -93,14 +93,14 @@ def test_a_gap_in_the_voltages_is_not_compared(tmp_path, neuron):
         (changed(3, ",0.5,1,-60,-62"), r"line 3, column sweep is empty"),
         (
             changed(3, "x,0.5,1000,-60,-62"),
-            r"column current_a_nA: the largest value is 1000 nA, .* large; .* end the header in _pA",
+            r"column current_a_nA: the largest value is 1000 nA, .* end the header in _pA",
         ),
         ([*ROWS, "z,0,0,-65,-65"], r"one row of sweep 'z' \(line 9\)"),
         ([*ROWS, "z,0,0,,", "z,0.5,0,,"], r"sweep 'z' \(from line 9\) has no recorded voltage"),
         ([row.replace("-65", "-72") for row in ROWS], r"begin at -72.0 mV .* at -65 mV; set neurons.three.initial_mV: -72.0"),
         (
             [f"{i},{t},0,-0.065,-0.065" for i in "xy" for t in (0, 1)],
-            r"largest value is 0.065 mV, .* small; .* end the header in _V",
+            r"largest value is 0.065 mV, .* end the header in _V",
         ),
         ([], "has no rows below its header"),
     ],
@@ -152,9 +152,7 @@ def test_a_stimulus_that_outlasts_its_trace(tmp_path, neuron):
     (tmp_path / "s.csv").write_text("sweep,time_ms,current_a_nA\nx,0,0\nx,1.5,1\ny,10,1\n")
     rows = [",".join(cell for i, cell in enumerate(row.split(",")) if i != 2) for row in ROWS]
     head = "sweep,time_ms,voltage_a_mV,voltage_b_mV"
-    with pytest.raises(
-        ValueError, match=r"s\.csv line 3, column time_ms: the current of sweep 'x' goes on at 1.5 ms, .* at 1 ms"
-    ):
+    with pytest.raises(ValueError, match=r"s\.csv line 3, column time_ms: the current of sweep 'x' goes on at 1.5 ms"):
         arrays(tmp_path, neuron, rows, head, stimuli=str(tmp_path / "s.csv"))
     (tmp_path / "s.csv").write_text("sweep,time_ms,current_a_nA\nx,0,0\n")
     with pytest.raises(ValueError, match=r"s\.csv has no current for sweep 'y' of .*r\.csv"):
@@ -163,7 +161,7 @@ def test_a_stimulus_that_outlasts_its_trace(tmp_path, neuron):
 
 def test_a_repetition_cannot_be_held_out(tmp_path, neuron):
     repeated = [row.replace("x", "z") for row in ROWS[:3]]
-    with pytest.raises(ValueError, match="held-out sweep 'z' of .* has the current of fitted sweep 'x'"):
+    with pytest.raises(ValueError, match=r"held-out sweep 'z' of .* has the current of fitted sweep 'x'"):
         arrays(tmp_path, neuron, [*ROWS, *repeated], heldout=["z"])
 
 
@@ -259,19 +257,19 @@ def test_bad_problems_are_named(study, change, message):
 
 def test_bad_studies_are_named(study):
     own = study["problems"]["own"]
-    with pytest.raises(ValueError, match="nowhere.csv; there is no such file"):
+    with pytest.raises(ValueError, match=r"nowhere.csv; there is no such file"):
         check_config(study | {"problems": {"own": own | {"measured": own["measured"] | {"traces": "nowhere.csv"}}}})
-    with pytest.raises(ValueError, match="neuron_per_seed draws a neuron for each seed, but problems.own is measured"):
+    with pytest.raises(ValueError, match=r"neuron_per_seed draws a neuron for each seed, but problems.own is measured"):
         check_config(study | {"neuron_per_seed": True})
     cell = study["neurons"]["cell"]
     known = {"cell": cell | {"densities": {"kind": "uniform", "seed": 1}}}
-    with pytest.raises(ValueError, match="neurons.cell.densities are true ones"):
+    with pytest.raises(ValueError, match=r"neurons.cell.densities are true ones"):
         check_config(study | {"neurons": known})
     simulated = {
         "neuron": "cell", "stimuli": {"kind": "steps", "amplitudes_uA_cm2": [5], "onset_ms": 1, "duration_ms": 3},
         "stimulated": 0, "recorded": 0, "duration_ms": 5, "sample_interval_ms": 0.1, "dt_ms": 0.05,
     }  # fmt: skip
-    with pytest.raises(ValueError, match="problems.made is simulated, but neurons.cell has no densities"):
+    with pytest.raises(ValueError, match=r"problems.made is simulated, but neurons.cell has no densities"):
         check_config(study | {"problems": {"made": simulated}})
     with pytest.raises(ValueError, match="'stimuli' is a required property"):
         check_config(study | {"problems": {"made": {"neuron": "cell", "dt_ms": 0.05}}})

@@ -166,8 +166,8 @@ def _wrong(statistics: pd.DataFrame, label: Mapping[str, str]) -> Iterator[str]:
     """Fits whose loss is a success and whose densities are not: what the recordings do not tell, or not to this method."""
     for problem in statistics.loc[statistics["success_density"].isna(), "problem"].unique():
         yield (
-            f"- Nobody knows the true densities of {problem_label(str(problem))}: no error of a density can be given. How far the "
-            "fitted ones differ between seeds is in spread.csv."
+            f"- Nobody knows the true densities of {problem_label(str(problem))}: no error of a density can be given. How far "
+            "the fitted ones differ between seeds is in spread.csv."
         )
     known = statistics.dropna(subset=["success_density"])
     if known.empty:

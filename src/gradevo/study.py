@@ -77,7 +77,8 @@ def make_truth(config: Config, problem: str, neuron: Neuron) -> Truth:
 def neuron_arrays(config: Config, name: str) -> dict[str, np.ndarray]:
     """A neuron for a table or a drawing.
 
-    densities_S_cm2 [channels, compartments] (NaN where nobody knows them), default_densities_S_cm2 the same, channels, free (names), parents,
+    densities_S_cm2 [channels, compartments] (NaN where nobody knows them), default_densities_S_cm2 the same,
+    channels, free (names), parents,
     areas_um2, diameters_um, path_distance_um [n], start_um, end_um [n, 3].
     """
     neuron, densities = make_neuron(config, name)

@@ -33,8 +33,8 @@ def measured_arrays(declared: Mapping[str, Any], neuron: Neuron) -> dict[str, np
     for r, site in enumerate(traces.voltages):
         if not np.isfinite(target[:, :, r]).any():
             raise ValueError(
-                f"{traces.path}: {traces.headers['voltage', site]} is empty in every fitted sweep; leave the column out, or fit a "
-                "sweep that has it"
+                f"{traces.path}: {traces.headers['voltage', site]} is empty in every fitted sweep; leave the column out, or fit "
+                "a sweep that has it"
             )
     times_ms = interval_ms * np.arange(target.shape[1])
     edges_ms, current_nA = stacked_currents(fitted, float(times_ms[-1]))
@@ -60,14 +60,14 @@ def _compartments(table: Table, kind: str, places: Mapping[str, Any], neuron: Ne
         header = table.headers[kind, site]
         if site not in places:
             raise ValueError(
-                f"{table.path}, column {header}: no site {site!r} among measured.sites ({', '.join(places)}); say there where it is, "
-                "or leave the column out"
+                f"{table.path}, column {header}: no site {site!r} among measured.sites ({', '.join(places)}); say there where it "
+                "is, or leave the column out"
             )
         compartment = compartment_of(f"measured.sites.{site}", places[site], neuron)
         if compartment in found:
             raise ValueError(
-                f"measured.sites: {found[compartment]} and {site} are both in compartment {compartment} of neuron {neuron.name!r}; "
-                "cut it finer (max_compartment_um), or leave one of their columns out"
+                f"measured.sites: {found[compartment]} and {site} are both in compartment {compartment} of neuron "
+                f"{neuron.name!r}; cut it finer (max_compartment_um), or leave one of their columns out"
             )
         found[compartment] = site
     return list(found)
@@ -102,8 +102,8 @@ def _split(traces: Table, sweeps: Sequence[Sweep], labels: Sequence[str]) -> tup
         for other in fitted:
             if _same_current(one, other):
                 raise ValueError(
-                    f"held-out sweep {one.label!r} of {traces.path} has the current of fitted sweep {other.label!r}: a repetition "
-                    "tests nothing new; hold out both, or another sweep"
+                    f"held-out sweep {one.label!r} of {traces.path} has the current of fitted sweep {other.label!r}: a "
+                    "repetition tests nothing new; hold out both, or another sweep"
                 )
     return fitted, heldout
 

@@ -1,7 +1,7 @@
 """`gradevo example`: what a reader of docs/your-own-study.md may use in the place of her own two files.
 
-The neuron is made: squid channels at densities that differ between three regions, recorded with noise at two sites. Nobody who fits
-it is told the densities.
+The neuron is made: squid channels at densities that differ between three regions, recorded with noise at two sites. Nobody who
+fits it is told the densities.
 """
 
 from __future__ import annotations

@@ -140,5 +140,6 @@ def _check_usual(path: Path, header: str, raw: np.ndarray, kind: str, unit: str)
         others = " or ".join(f"_{other}" for other in UNITS[kind] if other != unit)
         raise ValueError(
             f"{path}, column {header}: the largest value is {largest:g} {unit}, and no neuron's {kind} is that "
-            f"{'large' if inside > high else 'small'}; if the numbers are in another unit, end the header in {others}, or convert them"
+            f"{'large' if inside > high else 'small'}; where the numbers are in another unit, end the header in {others}, or "
+            "convert them"
         )
