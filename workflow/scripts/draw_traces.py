@@ -19,7 +19,7 @@ from gradevo.study import make_problem
 problem = make_problem(snakemake.config, snakemake.wildcards.measured, snakemake.input.targets)
 summary = pd.read_parquet(snakemake.input.summary)
 found = rows(summary, problem=problem.name)
-best = found[np.isfinite(found["best_loss"])].sort_values("best_loss", kind="stable").drop_duplicates("method")
+best = found.loc[np.isfinite(found["best_loss"])].sort_values("best_loss", kind="stable").drop_duplicates("method")
 folder = Path(snakemake.input.summary).parent / "fits"
 fits = {
     row["method"]: fitted_voltages(problem, read_best(folder / f"{problem.name}__{row['method']}__s{row['seed']}.json", problem))
@@ -27,7 +27,13 @@ fits = {
 }
 kinds = {"fitted": (problem.protocol, problem.target), "held out": problem.heldout}
 shown = [
-    Shown(kind, recording[0].sample_times_ms, recording[1], recording[0].recorded, {method: both[i] for method, both in fits.items()})
+    Shown(
+        kind,
+        recording[0].sample_times_ms,
+        recording[1],
+        recording[0].recorded,
+        {method: both[i] for method, both in fits.items()},
+    )
     for i, (kind, recording) in enumerate(kinds.items())
     if recording is not None
 ]
