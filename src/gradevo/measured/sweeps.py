@@ -79,8 +79,8 @@ def _sweep(traces: Table, stimuli: Table, label: str, interval_ms: float) -> Swe
         k = int(given[beyond[0]])
         raise ValueError(
             f"{stimuli.place(k)}: the current of sweep {label!r} goes on at {stimuli.time_ms[k]:g} ms, but its last recorded "
-            f"voltage is at {traces.time_ms[rows[some[-1]]]:g} ms; cut the stimulus there, or check the sweep's label and the units "
-            "of time"
+            f"voltage is at {traces.time_ms[rows[some[-1]]]:g} ms; cut the stimulus there, or check the sweep's label and "
+            "the units of time"
         )
     current = np.stack([values[given] for values in stimuli.currents.values()], axis=1)
     return Sweep(label, voltages[: some[-1] + 1], since, current)
@@ -93,8 +93,8 @@ def _check_even(table: Table, label: str, rows: np.ndarray, times: np.ndarray, i
         k = int(off[0])
         raise ValueError(
             f"{table.place(int(rows[k]))} is {table.time_ms[rows[k]]:g} ms, {times[k] - times[k - 1]:.6g} ms after the row "
-            f"before; all sweeps must have equal steps, and those of this file are {interval_ms:g} ms: fill the gap (empty voltages "
-            "where nothing was recorded), or resample the sweep"
+            f"before; all sweeps must have equal steps, and those of this file are {interval_ms:g} ms: fill the gap (empty "
+            "voltages where nothing was recorded), or resample the sweep"
         )
 
 
