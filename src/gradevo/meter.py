@@ -119,10 +119,12 @@ class Meter:
     def remaining_equivalents(self) -> float:
         return self.budget_equivalents - self.simulation_equivalents
 
-    def affordable(self, gradient: bool = False, tangents: int = 0) -> int:
-        """Whole candidates that the remaining budget pays for, with their gradients or this many tangents each."""
-        each = self.gradient_weight if gradient else 1.0 + self.tangent_weight * tangents
-        return max(0, int(np.floor(self.remaining_equivalents / (self.n_simulations * each) + 1e-9)))
+    def affordable(self, gradient: bool = False, tangents: int = 0, each: int | None = None) -> int:
+        """Whole candidates that the remaining budget pays for, with their gradients or this many tangents each; `each` of them
+        is so many simulations, one per stimulus where not given."""
+        weight = self.gradient_weight if gradient else 1.0 + self.tangent_weight * tangents
+        simulations = self.n_simulations if each is None else each
+        return max(0, int(np.floor(self.remaining_equivalents / (simulations * weight) + 1e-9)))
 
     @property
     def wall_s(self) -> float:
@@ -240,6 +242,24 @@ class Meter:
         self._record(problem, thetas, np.array([products.loss]), cut=False, gradient=False, tangents=tangents)
         return products
 
+    def loss_of_another(self, problem: Problem, other: Problem, thetas: np.ndarray) -> np.ndarray:
+        """Losses [K] of thetas [K, P] in another problem with the same parameters, which leads to this one: fewer stimuli, a
+        shorter time, a current besides. Counted by the compartments and steps that it simulates, in whole simulations of this
+        problem; never the best. Raises RunEnded."""
+        each = self._worth(problem, other)
+        thetas, cut = self._admit(problem, thetas, gradient=False, each=each)
+        losses = other.loss(thetas)
+        self._record(problem, thetas, np.full(len(thetas), np.inf), cut, gradient=False, each=each)
+        return losses
+
+    def products_of_another(self, problem: Problem, other: Problem, theta: np.ndarray) -> ResidualProducts:
+        """As `residual_products`, of another problem as in `loss_of_another`."""
+        each, tangents = self._worth(problem, other), problem.n_parameters
+        thetas, _ = self._admit(problem, np.asarray(theta)[None], gradient=False, tangents=tangents, each=each)
+        products = other.residual_products(thetas[0])
+        self._record(problem, thetas, np.array([np.inf]), cut=False, gradient=False, tangents=tangents, each=each)
+        return products
+
     def elsewhere(
         self,
         problem: Problem,
@@ -267,7 +287,14 @@ class Meter:
         self._record(problem, thetas, losses, cut, gradient, scores=scores)
         return answer
 
-    def _admit(self, problem: Problem, thetas: np.ndarray, gradient: bool, tangents: int = 0) -> tuple[np.ndarray, bool]:
+    @staticmethod
+    def _worth(problem: Problem, other: Problem) -> int:
+        """Simulations of a problem that a candidate of another one is worth, rounded up."""
+        return max(1, -(-other.n_simulations * other.compartment_steps // problem.compartment_steps))
+
+    def _admit(
+        self, problem: Problem, thetas: np.ndarray, gradient: bool, tangents: int = 0, each: int | None = None
+    ) -> tuple[np.ndarray, bool]:
         """The part of the batch that the budget pays for, and whether any was cut off."""
         thetas = np.asarray(thetas, dtype=float)
         if thetas.ndim != 2:
@@ -279,7 +306,7 @@ class Meter:
             )
         if self.wall_limit_s is not None and self.wall_s >= self.wall_limit_s:
             raise TimeLimit(f"hard stop after {self.wall_s:.1f} s (wall_limit_s is {self.wall_limit_s:g})")
-        affordable = self.affordable(gradient, tangents)
+        affordable = self.affordable(gradient, tangents, each)
         if affordable == 0 and len(thetas) > 0:
             raise BudgetExhausted(self._budget_message())
         return thetas[:affordable], affordable < len(thetas)
@@ -293,8 +320,9 @@ class Meter:
         gradient: bool,
         tangents: int = 0,
         scores: np.ndarray | None = None,
+        each: int | None = None,
     ) -> None:
-        count = len(thetas) * self.n_simulations
+        count = len(thetas) * (self.n_simulations if each is None else each)
         if gradient:
             self.gradients += count
         else:

@@ -122,6 +122,26 @@ METHODS: dict[str, Method] = {
             space={},
             data="voltages of every compartment",
         ),
+        _method(
+            "synchronised_lm",
+            "Levenberg-Marquardt while a current pulls recorded sites towards their data, weaker from stage to stage",
+            gradient=True,
+            view="log",
+            defaults={
+                "strengths_per_ms": [100.0, 30.0, 10.0, 3.0, 1.0], "iterations": 5, "stimuli": 24, **_MARQUARDT,
+            },
+            space={},
+            data="voltages of whole traces",
+        ),
+        _method(
+            "horizon_lm",
+            "Levenberg-Marquardt on the beginning of the traces, longer from stage to stage",
+            gradient=True,
+            view="log",
+            defaults={"horizons": [0.1, 0.2, 0.35, 0.5, 0.7, 0.85], "iterations": 5, "stimuli": 24, **_MARQUARDT},
+            space={},
+            data="voltages of whole traces",
+        ),
         # -- without
         _method(
             "lbfgs_fd",

@@ -5,6 +5,8 @@ Each iteration asks once for J^T J and J^T r, and then tries several dampings as
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
@@ -12,6 +14,7 @@ from gradevo.meter import Meter
 from gradevo.methods import Outcome
 from gradevo.problem import Problem
 from gradevo.result import Status
+from gradevo.sensitivity import ResidualProducts
 
 # Beyond this damping, a step changes nothing in float64.
 _MOST_DAMPING = 1e12
@@ -54,15 +57,31 @@ def run(
         point = problem.sample_random(rng, 1)[0]
 
 
+class Asked(Protocol):
+    """What a search asks: the meter, or what stands between a method and it."""
+
+    def loss(self, problem: Problem, thetas: np.ndarray) -> np.ndarray: ...
+
+    def residual_products(self, problem: Problem, theta: np.ndarray) -> ResidualProducts: ...
+
+
 def descend(
-    problem: Problem, meter: Meter, point: np.ndarray, damping: float, trials: int, growth: float, tolerance: float
-) -> None:
-    """One search, from its start to where no damping lowers the loss any more."""
+    problem: Problem,
+    meter: Asked,
+    point: np.ndarray,
+    damping: float,
+    trials: int,
+    growth: float,
+    tolerance: float,
+    iterations: int | None = None,
+) -> np.ndarray:
+    """One search, from its start to where no damping lowers the loss any more, or for so many iterations; its last point."""
     lower, upper = problem.coordinates.bounds
-    while True:
+    while iterations is None or iterations > 0:
+        iterations = None if iterations is None else iterations - 1
         loss, half_gradient, normal = meter.residual_products(problem, point)
         if not np.isfinite(loss):
-            return
+            return point
         while True:
             dampings = damping * growth ** np.arange(trials)
             steps = np.array([_step(normal, half_gradient, each) for each in dampings])
@@ -73,10 +92,11 @@ def descend(
                 break
             damping = dampings[-1] * growth
             if damping > _MOST_DAMPING:
-                return
-        if loss - losses[best] <= tolerance * loss:
-            return
+                return point
         point, damping = candidates[best], dampings[best] / growth
+        if loss - losses[best] <= tolerance * loss:
+            return point
+    return point
 
 
 def _step(normal: np.ndarray, half_gradient: np.ndarray, damping: float) -> np.ndarray:
