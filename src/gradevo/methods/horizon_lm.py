@@ -25,12 +25,14 @@ def run(
     trials: int,
     growth: float,
     tolerance: float,
+    ridge: float,
 ) -> Outcome:
     """Fit what came first first: errors have not grown there yet.
 
     horizons : shares of the samples, from the first, a stage each; the last stage, with all, is the problem itself
     iterations : of each stage but the last, at most
     stimuli : how many are simulated in each stage but the last
+    ridge : of `levenberg_marquardt.descend`, 1 / mV2 in the view's coordinates (logarithms)
     damping, trials, growth, tolerance : of `levenberg_marquardt`
 
     Raises ValueError for settings out of range or recordings with gaps, and RunEnded.
@@ -42,5 +44,5 @@ def run(
         )
     point = problem.sample_initial(rng, 1)[0]
     stages = [Stage(0.0, share, stimuli) for share in horizons]
-    descend_in_stages(problem, meter, point, stages, iterations, damping, trials, growth, tolerance)
+    descend_in_stages(problem, meter, point, stages, iterations, damping, trials, growth, tolerance, ridge)
     return Outcome(Status.stagnated, "the search over all samples ended above the target")

@@ -74,17 +74,23 @@ def descend(
     growth: float,
     tolerance: float,
     iterations: int | None = None,
+    ridge: float = 0.0,
 ) -> np.ndarray:
-    """One search, from its start to where no damping lowers the loss any more, or for so many iterations; its last point."""
+    """One search, from its start to where no damping lowers the loss any more, or for so many iterations; its last point.
+
+    ridge : times the loss, it is added to the diagonal of J^T J (damping in proportion to the squared residuals: Yamashita and
+        Fukushima 2001, Computing Suppl 15:239): while residuals are large, what they hardly depend on stays where it is
+    """
     lower, upper = problem.coordinates.bounds
     while iterations is None or iterations > 0:
         iterations = None if iterations is None else iterations - 1
         loss, half_gradient, normal = meter.residual_products(problem, point)
         if not np.isfinite(loss):
             return point
+        regular = normal + ridge * loss * np.eye(len(point))
         while True:
             dampings = damping * growth ** np.arange(trials)
-            steps = np.array([_step(normal, half_gradient, each) for each in dampings])
+            steps = np.array([_step(regular, half_gradient, each) for each in dampings])
             candidates = np.clip(point + steps, lower, upper)
             losses = meter.loss(problem, candidates)
             best = int(np.argmin(losses))

@@ -55,15 +55,16 @@ def descend_in_stages(
     trials: int,
     growth: float,
     tolerance: float,
+    ridge: float,
 ) -> np.ndarray:
     """A search of at most so many iterations in each stage, from where the one before ended; then in the problem itself until
     it ends. Returns its last point."""
     for stage in stages:
         point = descend(
-            staged(problem, stage), Aside(meter, problem), point, damping, trials, growth, tolerance, iterations
+            staged(problem, stage), Aside(meter, problem), point, damping, trials, growth, tolerance, iterations, ridge
         )  # fmt: skip
         meter.loss(problem, point[None])
-    return descend(problem, meter, point, damping, trials, growth, tolerance)
+    return descend(problem, meter, point, damping, trials, growth, tolerance, ridge=ridge)
 
 
 def staged(problem: Problem, stage: Stage) -> Problem:

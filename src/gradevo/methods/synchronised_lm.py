@@ -25,12 +25,14 @@ def run(
     trials: int,
     growth: float,
     tolerance: float,
+    ridge: float,
 ) -> Outcome:
     """Keep simulated voltages beside the recorded ones, so that spikes are in their places before densities are.
 
     strengths_per_ms : of the pull, a stage each; the last stage, without any, is the problem itself
     iterations : of each stage but the last, at most
     stimuli : how many are simulated in each stage but the last
+    ridge : of `levenberg_marquardt.descend`, 1 / mV2 in the view's coordinates (logarithms)
     damping, trials, growth, tolerance : of `levenberg_marquardt`
 
     Raises ValueError for settings out of range or recordings with gaps, and RunEnded.
@@ -42,5 +44,5 @@ def run(
         )
     stages = [Stage(strength, 1.0, stimuli) for strength in strengths_per_ms]
     point = problem.sample_initial(rng, 1)[0]
-    descend_in_stages(problem, meter, point, stages, iterations, damping, trials, growth, tolerance)
+    descend_in_stages(problem, meter, point, stages, iterations, damping, trials, growth, tolerance, ridge)
     return Outcome(Status.stagnated, "the search without a pull ended above the target")
