@@ -1,7 +1,7 @@
 # Every target sets up the environment in .venv by itself; with nothing to do, that costs nothing.
 #   make study     the quick study: tables, figures, and a summary at the end (CONFIG=... for another study)
 #   make plan      how many fits a study has and what they cost here, before anything runs (CONFIG=...)
-#   make figures   only what the figures need
+#   make figures   every figure again from the study's stored tables, without a fit (CONFIG=...)
 #   make test      every test
 #   make lint      formatting, types and workflow checks
 #   make bench     speed against Jaxley (installed for it) and NEURON, in results/bench (BENCH=--quick for the headline alone)
@@ -43,7 +43,7 @@ plan: $(READY)
 	@$(BIN)/gradevo plan $(CONFIG)
 
 figures: $(READY)
-	$(SNAKEMAKE) figures
+	@$(BIN)/gradevo figures $(CONFIG)
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -3,29 +3,41 @@
 import numpy as np
 import pandas as pd
 
-from gradevo.figures.convergence import convergence, median_and_range
-from gradevo.figures.cost import cost_to_target
+from gradevo.figure_tables.curves import convergence_curves, profile_curves
 from gradevo.figures.densities import true_against_fitted
 from gradevo.figures.kernels import entries, gradient_path, kernels, node_positions
-from gradevo.figures.neurons import example_sites
 from gradevo.figures.style import LOOKS, looks, problem_label
 from gradevo.kernels.elimination import plan_elimination
 from gradevo.morphology import balanced_tree
-from gradevo.statistics import COST_COLUMNS
 
 
-def test_anytime_median_holds_the_last_value():
-    runs = [
-        (np.array([1.0, 10.0]), np.array([8.0, 4.0])),
-        (np.array([2.0, 100.0]), np.array([6.0, 1.0])),
-        (np.array([1.0, 5.0]), np.array([9.0, 5.0])),
+def history(seed: int, spent: list[float], losses: list[float]) -> pd.DataFrame:
+    fit = {"problem": "p", "method": "m", "seed": seed, "simulation_equivalents": spent, "wall_s": spent, "best_loss": losses}
+    return pd.DataFrame(fit | {"heldout_loss": np.nan, "density_error_median_rel": np.inf, "density_error_max_rel": 1.0})
+
+
+def test_curves_hold_what_fits_had_and_bound_the_middle_half():
+    fits = [
+        history(0, [1.0, 10.0], [8.0, 4.0]),
+        history(1, [2.0, 100.0], [6.0, 1.0]),
+        history(2, [1.0, 5.0], [9.0, 5.0]),
     ]
-    grid, median, low, high = median_and_range(runs, points=400)
-    assert grid[0] == 2.0
-    assert grid[-1] == 100.0
-    assert (median[0], low[0], high[0]) == (8.0, 6.0, 9.0)
-    assert (median[-1], low[-1], high[-1]) == (4.0, 1.0, 5.0)
-    assert (np.diff(median) <= 0).all()
+    curves = convergence_curves(pd.concat(fits), ["p"])
+    curve = curves[curves["axis"] == "wall_s"]
+    assert list(curve["spent"].iloc[[0, -1]]) == [2.0, 100.0]
+    ends = ["best_loss", "best_loss_low", "best_loss_high"]
+    assert list(curve[ends].iloc[0]) == [8.0, 6.0, 9.0]  # of three fits, the range
+    assert list(curve[ends].iloc[-1]) == [4.0, 1.0, 5.0]
+    assert (np.diff(curve["best_loss"]) <= 0).all()
+    assert curve["heldout_loss"].isna().all()
+    assert np.isposinf(curve["density_error_median_rel"]).all()
+
+
+def test_thinned_profiles_are_the_profiles_at_their_costs():
+    steps = {"problems": "p", "axis": "wall_s", "relative": False, "method": "m", "x": [1.0, 10.0, 100.0]}
+    curve = profile_curves(pd.DataFrame(steps | {"solved": [1, 2, 4], "instances": 8, "share": [0.125, 0.25, 0.5]}), points=5)
+    assert np.allclose(curve["cost"], [1, 10**0.5, 10, 10**1.5, 100])
+    assert list(curve["share"]) == [0.125, 0.125, 0.25, 0.25, 0.5]
 
 
 def test_every_look_is_different():
@@ -40,37 +52,15 @@ def test_labels():
     assert problem_label("something") == "something"
 
 
-def test_example_sites_are_near_middle_and_far():
-    distance = np.array([0.0, 50.0, 100.0, 150.0, 210.0])
-    assert example_sites([0, 1, 2, 3, 4], distance) == [0, 2, 4]
-    assert example_sites([3], distance) == [0]
-
-
-def test_fits_without_a_finite_loss_do_not_stop_the_figures():
-    """A study in which a method never saw a finite loss still has its figures."""
-    history = pd.DataFrame(
-        {
-            "problem": "p_all_all", "method": ["adam", "adam", "ibea"], "seed": 0, "event": [0, 1, 0],
-            "best_loss": [2.0, 1.0, np.inf], "simulation_equivalents": [1.0, 2.0, 1.0], "wall_s": [0.1, 0.2, 0.1],
-        }
-    )  # fmt: skip
-    assert len(convergence(history, {"p_all_all": 1e-3}).axes) == 2
-    summary = pd.DataFrame({"problem": "p_all_all", "method": ["adam", "ibea"], "seed": 0, "n_parameters": 12})
-    for axis, column in COST_COLUMNS.items():
-        summary[axis], summary[column] = 5.0, [3.0, np.nan]
-    cost = cost_to_target(summary)
-    cost.canvas.draw()
+def test_fits_without_a_finite_loss_do_not_stop_the_densities():
     densities = pd.DataFrame(
         {
-            "problem": "p_all_all", "method": ["adam", "ibea"], "seed": 0, "channel": "Na", "compartment": 0,
+            "problem": "p_all_all", "method": ["adam", "ibea"], "seed": 0, "channel": "Na", "compartment": 0, "region": 0,
             "unit": "S/cm2", "true": 0.1, "fitted": [0.11, np.nan],
         }
     )  # fmt: skip
-    fitted = true_against_fitted(densities)
-    texts = [text.get_text() for ax in fitted.axes for text in ax.texts]
+    texts = [text.get_text() for ax in true_against_fitted(densities).axes for text in ax.texts]
     assert texts == ["10 %", "no finite fit"]
-    passive = pd.concat([densities, densities.assign(channel="capacitance", unit="uF/cm2", true=1.0, fitted=2.0)])
-    assert [text.get_text() for ax in true_against_fitted(passive).axes for text in ax.texts] == texts
     assert true_against_fitted(densities.assign(unit="uF/cm2")).texts[0].get_text() == "no problem fits densities"
 
 

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +14,7 @@ import yaml
 
 from gradevo import merge as merging
 from gradevo.config import check_config
-from gradevo.figures.convergence import convergence
-from gradevo.figures.cost import cost_to_target
-from gradevo.figures.densities import true_against_fitted
+from gradevo.figures.study import draw_all
 from gradevo.merge import merge, record_of
 from gradevo.result import Result
 from gradevo.statistics.cells import cell_statistics
@@ -93,13 +90,11 @@ def test_parts_of_methods_and_merged_parts_merge(results, tmp_path):
 
 
 def test_figures_are_drawn_from_merged_tables(results, tmp_path):
-    merge([part(tmp_path / "a", results, seeds=[0]), part(tmp_path / "b", results, seeds=[1, 2])], tmp_path / "out")
-    summary, densities, histories = (
-        pd.read_parquet(tmp_path / f"out/{name}.parquet") for name in ("summary", "densities", "histories")
-    )
-    for figure in (convergence(histories, {PROBLEM: 1e-3}, "mV²"), cost_to_target(summary), true_against_fitted(densities)):
-        figure.canvas.draw()
-        plt.close(figure)
+    merge([part(tmp_path / "a", results, seeds=[0, 1]), part(tmp_path / "b", results, seeds=[2])], tmp_path / "out")
+    config = json.loads((tmp_path / "out" / merging.RECORD).read_text())["config"]
+    files, _ = draw_all(tmp_path / "out", tmp_path / "figures", config)
+    assert {path.stem for path in files} == {"question", "convergence", "profiles"}
+    assert all(path.stat().st_size > 5_000 for path in files)
 
 
 def test_the_same_fit_twice_is_taken_once_and_a_different_one_refused(results, tmp_path):

@@ -133,6 +133,30 @@ def example(folder: Annotated[Path, typer.Argument(help="where cell.swc and reco
 
 
 @app.command()
+def figures(
+    config: Annotated[Path, typer.Argument(help="a study's YAML, such as config/paper.yaml")],
+    results: Annotated[Path | None, typer.Option(help="folder of its tables; results/<study> if not given")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for the figures; figures/<study> if not given")] = None,
+) -> None:
+    """Draw a study's figures from its stored tables. No fit is run.
+
+    Where the sources or the config are not those that made the tables, it says so, on the figures too.
+    """
+    from gradevo.config import load_config
+    from gradevo.figures.study import draw_all
+
+    declared = load_config(config)
+    study = declared["study"]
+    files, stale = draw_all(results or Path("results", study), out or Path("figures", study), declared)
+    for path in files:
+        typer.echo(path)
+    for line in stale:
+        typer.secho(f"STALE: {line}", err=True, fg=typer.colors.RED, bold=True)
+    if stale:
+        typer.secho(f"STALE: the figures show the tables as they are; make study CONFIG={config} renews them", err=True, fg="red")
+
+
+@app.command()
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="two or more folders such as results/quick, of parts of one study")],
     out: Annotated[Path, typer.Option(help="folder for the joint tables")],

@@ -8,7 +8,10 @@ import platform
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ASIDE = ".aside"
 """Part of the names of files that are being written; what a killed process leaves under such a name is nobody's."""
@@ -34,6 +37,11 @@ def write_aside(path: str | Path, write: Callable[[Path], Any]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """A CSV with six digits, which is more than any of its numbers means."""
+    write_aside(path, lambda aside: table.to_csv(aside, index=False, float_format="%.6g"))
 
 
 def why_not_written(error: OSError) -> str:

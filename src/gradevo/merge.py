@@ -16,7 +16,8 @@ import pandas as pd
 import yaml
 
 from gradevo.config import Config
-from gradevo.files import write_aside
+from gradevo.figure_tables.all import figure_tables
+from gradevo.files import write_aside, write_table
 from gradevo.result import Result
 from gradevo.statistics import FIT
 from gradevo.statistics.series import series
@@ -95,6 +96,8 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> list[str]:
     statistics, latex = all_tables(
         tables["summary"], tables["histories"], series(config), read_settings(config.get("statistics"))
     )
+    statistics |= figure_tables(config, tables["summary"], tables["histories"], tables["densities"], statistics["profiles"])
+    statistics |= _prices(parts)
     kept = {name: statistics.pop(name) for name in KEPT_WHOLE} | tables
     texts = {
         "statistics.tex": latex,
@@ -105,7 +108,7 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> list[str]:
         write_aside(out / f"{name}.parquet", lambda path, table=table: table.to_parquet(path, index=False))
     write_aside(out / "summary.csv", lambda path: tables["summary"].to_csv(path, index=False))
     for name, table in statistics.items():
-        write_aside(out / f"{name}.csv", lambda path, table=table: table.to_csv(path, index=False, float_format="%.6g"))
+        write_table(out / f"{name}.csv", table)
     for name, text in texts.items():
         write_aside(out / name, lambda path, text=text: path.write_text(text))
     said = [f"{part.folder}: {len(part.tables['summary'])} fits" for part in parts]
@@ -217,6 +220,12 @@ def _joined(name: str, parts: Sequence[Part], owners: pd.Series) -> pd.DataFrame
         owner = owners.reindex(pd.MultiIndex.from_frame(pd.DataFrame(table[FIT]))).to_numpy()
         kept.append(table[owner == number])
     return pd.concat([table for table in kept if len(table)], ignore_index=True)
+
+
+def _prices(parts: Sequence[Part]) -> dict[str, pd.DataFrame]:
+    """The gradient's price as the first part that has it timed it: times of two machines make no table."""
+    timed = [part.folder / "price.csv" for part in parts if (part.folder / "price.csv").is_file()]
+    return {"price": pd.read_csv(timed[0])} if timed else {}
 
 
 def _refuse_unless(condition: bool, message: str) -> None:

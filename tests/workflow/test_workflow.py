@@ -35,9 +35,11 @@ def test_makes_tables_figures_and_says_where(study):
     # the budget is spent to the letter: at most one candidate of three stimuli is left
     spent = summary.loc[summary["status"] == "budget", "simulation_equivalents"]
     assert spent.between(300 - 7.5, 300).all()
-    for name in ("neurons", "convergence", "cost", "densities"):
+    assert {path.stem for path in (folder / "figures/tiny").iterdir()} == {"question", "convergence", "profiles"}
+    for name in ("question", "convergence", "profiles"):
         assert (folder / f"figures/tiny/{name}.png").stat().st_size > 10_000
         assert (folder / f"figures/tiny/{name}.pdf").stat().st_size > 5_000
+        assert (folder / f"figures/tiny/{name}.svg").stat().st_size > 5_000
     table = (folder / "results/tiny/table.txt").read_text()
     assert "figures/tiny/convergence.png" in table
     assert table in run.stdout
@@ -85,10 +87,10 @@ def test_changing_a_methods_settings_reruns_its_fits_only(study):
 
 def test_deleting_a_result_rebuilds_what_depends_on_it(study):
     folder, _ = study
-    figure = folder / "figures/tiny/cost.png"
+    figure = folder / "figures/tiny/profiles.png"
     kept = figure.read_bytes()
     figure.unlink()
-    assert planned(folder) == {"figure_cost", "table", "check"}
+    assert planned(folder) == {"figure_profiles", "table", "check"}
     figure.write_bytes(kept)
 
 

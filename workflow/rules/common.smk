@@ -14,6 +14,7 @@ from gradevo.config import (
     methods_of,
     morphology_file,
 )
+from gradevo.figures.planned import TABLES, dialled, planned_figures
 from gradevo.kept import forget, kept_folder
 from gradevo.methods import get_method
 from gradevo.provenance import source_files
@@ -44,6 +45,16 @@ FITS = [
     for problem in PROBLEMS
     for method in methods_of(config, problem)
     for seed in SEEDS
+]
+
+# written together (rule figure_tables); the others are the statistics', the summary's and the price
+FIGURE_TABLES = [
+    "problems",
+    "convergence",
+    "profile_curves",
+    "example",
+    "example_compartments",
+    "example_traces",
 ]
 
 
@@ -79,8 +90,33 @@ def recordings(problem):
     return [path.as_posix() for path in (*files, *readers)]
 
 
+def figure_table_sources():
+    """All files that make the figures' tables, but for the price's, which is timed."""
+    files = [
+        *Path("src/gradevo/figure_tables").glob("*.py"),
+        *Path("src/gradevo/statistics").glob("*.py"),
+    ]
+    return sorted(str(path) for path in files if path.name != "price.py")
+
+
 def figure_files(name):
-    return multiext(f"{FIGURES}/{name}", ".png", ".pdf")
+    return multiext(f"{FIGURES}/{name}", ".png", ".pdf", ".svg")
+
+
+def figure_inputs(name):
+    """What a figure is drawn from: its tables, its look and its code."""
+    return {
+        "tables": [f"{RESULTS}/{table}.csv" for table in TABLES[name]],
+        "style": "figures/matplotlibrc",
+        "code": [f"src/gradevo/figures/{file}.py" for file in (name, "style", "study")],
+    }
+
+
+def reported(name, category):
+    """A figure's files; its PNG is shown in Snakemake's report, with its caption."""
+    png, *others = figure_files(name)
+    caption = f"../report/{name}.rst"
+    return [report(png, caption=caption, category=category), *others]
 
 
 def fit_threads():

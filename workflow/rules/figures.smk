@@ -1,53 +1,147 @@
-rule figure_neurons:
+rule figure_tables:
     input:
-        neurons=expand(f"{RESULTS}/neurons/{{neuron}}.npz", neuron=config["neurons"]),
-        targets=expand(f"{RESULTS}/targets/{{problem}}.npz", problem=PROBLEMS),
-        style="figures/matplotlibrc",
-        source="src/gradevo/figures/neurons.py",
-        common="src/gradevo/figures/style.py",
+        summary=rules.summary.output.summary,
+        histories=rules.summary.output.histories,
+        densities=rules.summary.output.densities,
+        profiles=rules.statistics.output.profiles,
+        sources=figure_table_sources(),
     output:
-        figure_files("neurons"),
+        **{name: f"{RESULTS}/{name}.csv" for name in FIGURE_TABLES},
     log:
-        f"{LOGS}/figures/neurons.log",
+        f"{LOGS}/figure_tables.log",
     conda:
         "../../environment.yml"
     script:
-        "../scripts/draw_neurons.py"
+        "../scripts/figure_tables.py"
+
+
+# Timed as fits are, alone on the cores.
+rule price:
+    input:
+        targets=expand(f"{RESULTS}/targets/{{problem}}.npz", problem=dialled(config)),
+        sources=sources(),
+        source="src/gradevo/figure_tables/price.py",
+    output:
+        f"{RESULTS}/price.csv",
+    log:
+        f"{LOGS}/price.log",
+    conda:
+        "../../environment.yml"
+    threads: fit_threads()
+    resources:
+        alone=1,
+    params:
+        problems=dialled(config),
+    script:
+        "../scripts/time_price.py"
+
+
+rule figure_question:
+    input:
+        **figure_inputs("question"),
+    output:
+        reported("question", "1. The question"),
+    log:
+        f"{LOGS}/figures/question.log",
+    conda:
+        "../../environment.yml"
+    params:
+        figure="question",
+    script:
+        "../scripts/draw_figure.py"
 
 
 rule figure_convergence:
     input:
-        histories=rules.summary.output.histories,
-        summary=rules.summary.output.summary,
-        style="figures/matplotlibrc",
-        source="src/gradevo/figures/convergence.py",
-        common="src/gradevo/figures/style.py",
+        **figure_inputs("convergence"),
     output:
-        figure_files("convergence"),
+        reported("convergence", "2. Methods compared"),
     log:
         f"{LOGS}/figures/convergence.log",
     conda:
         "../../environment.yml"
+    params:
+        figure="convergence",
     script:
-        "../scripts/draw_convergence.py"
+        "../scripts/draw_figure.py"
 
 
 rule figure_cost:
     input:
-        summary=rules.summary.output.summary,
-        style="figures/matplotlibrc",
-        source="src/gradevo/figures/cost.py",
-        common="src/gradevo/figures/style.py",
+        **figure_inputs("cost"),
     output:
-        figure_files("cost"),
+        reported("cost", "2. Methods compared"),
     log:
         f"{LOGS}/figures/cost.log",
     conda:
         "../../environment.yml"
+    params:
+        figure="cost",
     script:
-        "../scripts/draw_cost.py"
+        "../scripts/draw_figure.py"
 
 
+rule figure_profiles:
+    input:
+        **figure_inputs("profiles"),
+    output:
+        reported("profiles", "2. Methods compared"),
+    log:
+        f"{LOGS}/figures/profiles.log",
+    conda:
+        "../../environment.yml"
+    params:
+        figure="profiles",
+    script:
+        "../scripts/draw_figure.py"
+
+
+rule figure_recovery:
+    input:
+        **figure_inputs("recovery"),
+    output:
+        reported("recovery", "3. What is recovered"),
+    log:
+        f"{LOGS}/figures/recovery.log",
+    conda:
+        "../../environment.yml"
+    params:
+        figure="recovery",
+    script:
+        "../scripts/draw_figure.py"
+
+
+rule figure_rivals:
+    input:
+        **figure_inputs("rivals"),
+    output:
+        reported("rivals", "4. What people use today"),
+    log:
+        f"{LOGS}/figures/rivals.log",
+    conda:
+        "../../environment.yml"
+    params:
+        figure="rivals",
+    script:
+        "../scripts/draw_figure.py"
+
+
+rule figure_price:
+    input:
+        **figure_inputs("price"),
+    output:
+        reported("price", "5. The gradient's price"),
+    log:
+        f"{LOGS}/figures/price.log",
+    conda:
+        "../../environment.yml"
+    params:
+        figure="price",
+    script:
+        "../scripts/draw_figure.py"
+
+
+# where nobody knows the true densities: how far the fits' agree
 rule figure_densities:
     input:
         densities=rules.summary.output.densities,
@@ -86,10 +180,8 @@ rule figure_traces:
 rule figures:
     input:
         expand(rules.figure_traces.output, measured=MEASURED),
-        rules.figure_neurons.output,
-        rules.figure_convergence.output,
-        rules.figure_cost.output,
-        rules.figure_densities.output,
+        rules.figure_densities.output if MEASURED else [],
+        [path for name in planned_figures(config) for path in figure_files(name)],
 
 
 # of seconds, at the end: not worth a cluster's job

@@ -6,7 +6,7 @@ end_with_workflow()
 
 import pandas as pd
 
-from gradevo.files import write_aside
+from gradevo.files import write_aside, write_table
 from gradevo.statistics.settings import read_settings
 from gradevo.statistics.tables import all_tables
 
@@ -19,4 +19,4 @@ tables, latex = all_tables(
 write_aside(snakemake.output.hits, lambda path: tables.pop("hits").to_parquet(path, index=False))
 write_aside(snakemake.output.latex, lambda path: path.write_text(latex))
 for name, table in tables.items():
-    write_aside(snakemake.output[name], lambda path, table=table: table.to_csv(path, index=False, float_format="%.6g"))
+    write_table(snakemake.output[name], table)

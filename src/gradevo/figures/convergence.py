@@ -1,80 +1,80 @@
-"""Best loss so far against what was spent: simulation-equivalents above, wall-clock below, a column per problem."""
+"""What was reached against what was spent: a column per problem."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradevo.figures.style import PAGE_IN, Look, label_log_axis, looks, method_legend, problem_label, rows
+from gradevo.figures.style import COST_LABELS, PAGE_IN, Look, label_log_axis, looks, method_legend, problem_label, rows
 
-AXES = {"simulation_equivalents": "simulation-equivalents", "wall_s": "wall-clock time (s)"}
-"""Columns of a history that a convergence can be drawn against, with their labels."""
+ROWS = (
+    ("best_loss", "simulation_equivalents", "best loss"),
+    ("best_loss", "wall_s", "best loss"),
+    ("heldout_loss", "simulation_equivalents", "held-out loss"),
+    ("density_error_median_rel", "simulation_equivalents", "median density error"),
+)
+"""Quantity, axis of cost, and what the quantity is called."""
 
-GRID_POINTS = 200
 
+def convergence(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Medians over fits (lines) and the middle half of the fits (bands), for the problems that are shown.
 
-def convergence(histories: pd.DataFrame, targets: dict[str, float] | None = None, unit: str = "mV²") -> Figure:
-    """Median over seeds (line) and their full range (band) of the best loss so far.
-
-    histories: rows of all fits, with problem, method, seed, best_loss (in `unit`), simulation_equivalents and wall_s.
-    targets: per problem, the loss that counts as success; a dotted line.
-    A fit that ended keeps its last loss until the last of the method's seeds has ended. Rows without a finite loss are
-    left out.
+    tables: problems and convergence. The dotted line is the loss that counts as success; what has no finite value anywhere
+    (nothing was held out, or the true densities are unknown) has no row.
     """
-    targets = targets or {}
-    problems = list(dict.fromkeys(histories["problem"]))
-    methods = looks(histories["method"])
-    figure = Figure(figsize=(max(3.4, PAGE_IN * min(1.0, len(problems) / 4)), 4.0))
-    grid = figure.subplots(len(AXES), len(problems), sharey=True, sharex="row", squeeze=False)
-    for column, problem in enumerate(problems):
-        of_problem = rows(histories, problem=problem)
-        for row, (axis, label) in enumerate(AXES.items()):
+    problems = tables["problems"][tables["problems"]["shown"]]
+    curves = tables["convergence"]
+    methods = looks(curves.loc[curves["problem"].isin(problems["problem"]), "method"])
+    kinds = [kind for kind in ROWS if np.isfinite(curves[kind[0]].to_numpy(float)).any()] or list(ROWS[:1])
+    columns = len(problems)
+    figure = Figure(figsize=(max(3.35, PAGE_IN * min(1.0, columns / 4)), 0.6 + 1.35 * len(kinds)))
+    grid = figure.subplots(len(kinds), columns, sharey="row", squeeze=False)
+    for column, problem in enumerate(problems.to_dict("records")):
+        name = str(problem["problem"])
+        grid[0, column].set_title(f"{problem_label(name)}\n{problem['n_parameters']} parameters")
+        for row, (quantity, axis, _) in enumerate(kinds):
             ax = grid[row, column]
+            of_axis = rows(curves, problem=name, axis=axis)
             for method, look in methods.items():
-                _draw(ax, rows(of_problem, method=method), axis, look)
-            if problem in targets:
-                ax.axhline(targets[problem], color="0.35", linestyle=":", linewidth=0.8, zorder=0.5)
-            ax.set(xscale="log", yscale="log", xlabel=label)
-        grid[0, column].set_title(problem_label(problem))
-    for ax in grid[:, 0]:
-        ax.set_ylabel(f"best loss ({unit})")
+                draw_curve(ax, rows(of_axis, method=method), quantity, look)
+            if "loss" in quantity:
+                target_line(ax, problem["loss_target"], column == 0 and row == 0)
+            ax.set(xscale="log", yscale="log", xlabel=COST_LABELS[axis])
+    for row, (quantity, _, label) in enumerate(kinds):
+        unit = " or ".join(dict.fromkeys(problems["loss_unit"])) if "loss" in quantity else "relative"
+        grid[row, 0].set_ylabel(f"{label} ({unit})")
     for ax in grid.flat:
         label_log_axis(ax, "x")
         label_log_axis(ax, "y")
-    if targets:
-        grid[0, 0].annotate(
-            "target", (0.02, targets.get(problems[0], np.nan)), xycoords=("axes fraction", "data"),
-            textcoords="offset points", xytext=(0, 1.5), fontsize=6, color="0.35",
-        )  # fmt: skip
     method_legend(figure, methods)
     return figure
 
 
-def median_and_range(runs: list[tuple[np.ndarray, np.ndarray]], points: int = GRID_POINTS):
-    """Anytime curves (spent, best loss) on one logarithmic grid: (grid, median, lowest, highest).
-
-    A run counts from its first row on; before that, and in the median before every run has begun, there is nothing.
-    """
-    first = max(spent[0] for spent, _ in runs)
-    last = max(spent[-1] for spent, _ in runs)
-    grid = np.geomspace(first, last, points) if last > first else np.array([first])
-    grid[-1] = last
-    values = np.array([loss[np.searchsorted(spent, grid, side="right") - 1] for spent, loss in runs])
-    return grid, np.median(values, axis=0), values.min(axis=0), values.max(axis=0)
-
-
-def _draw(ax: Axes, history: pd.DataFrame, axis: str, look: Look) -> None:
-    runs = []
-    for _, run in history.sort_values("event").groupby("seed"):
-        spent, loss = run[axis].to_numpy(float), run["best_loss"].to_numpy(float)
-        usable = np.isfinite(loss) & (loss > 0) & (spent > 0)
-        if usable.any():
-            runs.append((spent[usable], loss[usable]))
-    if not runs:
+def draw_curve(ax: Axes, curve: pd.DataFrame, quantity: str, look: Look) -> None:
+    """One method's curve with its band; a marker at the end."""
+    spent = curve["spent"].to_numpy(float)
+    middle, low, high = (curve[f"{quantity}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+    usable = np.isfinite(middle) & (middle > 0) & (spent > 0)
+    if not usable.any():
         return
-    spent, median, low, high = median_and_range(runs)
-    ax.fill_between(spent, low, high, step="post", color=look.color, alpha=0.22, linewidth=0)
-    ax.plot(spent, median, color=look.color, linestyle=look.line, drawstyle="steps-post")
-    ax.plot(spent[-1], median[-1], color=look.color, marker=look.marker, markersize=3)
+    spent, middle, low, high = (values[usable] for values in (spent, middle, low, high))
+    bounded = np.isfinite(high) & (low > 0)
+    ax.fill_between(
+        spent, np.where(bounded, low, middle), np.where(bounded, high, middle), color=look.color, alpha=0.2, linewidth=0
+    )
+    ax.plot(spent, middle, color=look.color, linestyle=look.line, linewidth=1.1)
+    ax.plot(spent[-1], middle[-1], color=look.color, marker=look.marker, markersize=3.2)
+
+
+def target_line(ax: Axes, target: float, named: bool) -> None:
+    """The loss that counts as success."""
+    ax.axhline(target, color="0.35", linestyle=":", linewidth=0.8, zorder=0.5)
+    if named:
+        ax.annotate(
+            "target", (0.02, target), xycoords=("axes fraction", "data"), textcoords="offset points", xytext=(0, 1.5),
+            fontsize=6, color="0.35",
+        )  # fmt: skip

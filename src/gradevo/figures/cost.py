@@ -1,8 +1,9 @@
-"""What it costs to reach the loss target, against the number of parameters sought."""
+"""What it costs to reach the loss target against the number of parameters, and from which number on the gradient is cheaper."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,69 +13,117 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
 
 from gradevo.figures.style import PAGE_IN, Look, label_log_axis, looks, method_legend, problem_label, rows
-from gradevo.statistics import COST_COLUMNS, finite_median
+from gradevo.statistics.settings import LOSS_TARGET, family
 
 AXES = {"simulation_equivalents": "simulation-equivalents\nto target", "wall_s": "wall-clock time\nto target (s)"}
 """Cost axes that are drawn, with their labels."""
 
+PAIR_MARKERS = {"simulation_equivalents": ("o", "#000000", 0.17), "wall_s": ("s", "#888888", -0.17)}
+"""Marker, colour and height above its line of a crossover on each axis."""
 
-def cost_to_target(summary: pd.DataFrame) -> Figure:
-    """Cost on two axes (rows) for each series of problems (columns).
+MOST_SERIES = 3
 
-    summary: a row per fit, with problem, method, seed, n_parameters, the spent totals and the costs to target
-    (``statistics.COST_COLUMNS``; NaN where not reached). Problems whose names differ only in numbers, such as
-    tree2_all_all and tree48_all_all, are one series: their medians are joined by a line.
-    Filled marker: the median over all fits, those that missed the target counting as infinitely expensive. Small
-    dots: the fits that reached it. Open marker with an arrow: the median is infinite; it stands at the median spent.
+SHORT = {"Levenberg-Marquardt": "Lev.-Marq.", "differential evolution": "diff. evolution"}
+"""Names of methods where two stand on a line."""
+
+
+def cost_to_target(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """A column per series of problems that differ in the number of parameters; a row per axis of cost; below, the crossovers.
+
+    tables: problems, costs and crossovers. Filled marker: expected cost with its 95 % interval. Open marker with an arrow: no fit
+    reached the target; all fits together spent this much, below which the expected cost cannot be. Below: for each planned pair
+    of a gradient method and an evolutionary one, the number of parameters above which the first is cheaper, with its interval;
+    a triangle at an edge says that it is cheaper at all numbers (left) or at none (right).
     """
-    table = summary.assign(series=[_series(name) for name in summary["problem"]])
-    series = list(dict.fromkeys(table["series"]))
-    methods = looks(table["method"])
-    widths = [max(1.4, len(set(rows(table, series=s)["n_parameters"]))) for s in series]
-    figure = Figure(figsize=(PAGE_IN if len(series) > 1 else 3.4, 3.6))
-    grid = figure.subplots(len(AXES), len(series), sharey="row", squeeze=False, width_ratios=widths)
-    for column, name in enumerate(series):
-        part = rows(table, series=name)
+    problems, costs = tables["problems"], rows(tables["costs"], target=LOSS_TARGET)
+    problems = problems[problems["problem"].isin(costs["problem"])]
+    sizes = problems.groupby("series", sort=False)["n_parameters"].unique()
+    several = sizes[sizes.map(len) > 1].sort_values(key=lambda each: -each.map(len), kind="stable").index[:MOST_SERIES]
+    series = {str(name): sorted(map(int, sizes[name])) for name in several}
+    shown = costs[costs["problem"].isin(problems.loc[problems["series"].isin(series), "problem"])]
+    methods = looks(method for method in dict.fromkeys(shown["method"]) if family(method) in ("gradient", "evolution", "hybrid"))
+    pairs = _pairs(tables["crossovers"], methods, series)
+    below = 0.35 + 0.125 * len(pairs)
+    figure = Figure(figsize=(PAGE_IN if len(series) > 1 else 3.6, 3.9 + below))
+    grid = figure.subplots(
+        3, len(series), squeeze=False, sharey="row", sharex="col", height_ratios=[1.6, 1.6, below],
+        width_ratios=[max(2.4, len(counts)) for counts in series.values()],
+    )  # fmt: skip
+    for column, (name, counts) in enumerate(series.items()):
+        members = rows(problems, series=name)
+        grid[0, column].set_title(_title(members))
         for row, (axis, label) in enumerate(AXES.items()):
             ax = grid[row, column]
+            of_axis = rows(shown[shown["problem"].isin(members["problem"])], axis=axis)
+            of_axis = of_axis.drop_duplicates(["method", "n_parameters"])  # of two equal sizes the first
             for index, (method, look) in enumerate(methods.items()):
                 # side by side within 30 % of their number of parameters
-                shift = 1.3 ** ((2 * index + 1) / len(methods) - 1)
-                _draw(ax, rows(part, method=method), axis, look, shift)
+                shift = 1.25 ** ((2 * index + 1) / len(methods) - 1)
+                _draw(ax, rows(of_axis, method=method), look, shift)
             ax.set_yscale("log")
-            ax.margins(y=0.14)
-            _size_axis(ax, sorted(set(part["n_parameters"])))
+            ax.margins(y=0.12)
             if column == 0:
                 ax.set_ylabel(label)
-        grid[0, column].set_title(_series_label(list(dict.fromkeys(part["problem"]))))
-        grid[-1, column].set_xlabel("number of parameters")
-    for ax in grid.flat:
+        _draw_crossovers(grid[2, column], rows(tables["crossovers"], series=name), pairs, counts)
+        _size_axis(grid[2, column], counts)
+    for ax in grid[:2].flat:
         label_log_axis(ax, "y")
-    unreached = Line2D([], [], color="0.3", marker="o", fillstyle="none", linestyle="none", label="missed (spent)")
-    method_legend(figure, methods, extra=[unreached])
+    grid[2, 0].set_yticks(range(len(pairs)), [f"{_short(methods[a])} v. {_short(methods[b])}" for a, b in pairs], fontsize=5.5)
+    if pairs:
+        grid[2, 0].set_title("the first is cheaper from here on", fontsize=6)
+    method_legend(figure, methods, extra=_extra())
     return figure
 
 
-def _draw(ax: Axes, fits: pd.DataFrame, axis: str, look: Look, shift: float) -> None:
-    medians = []
-    for size, cell in fits.groupby("n_parameters"):
-        cost = cell[COST_COLUMNS[axis]].to_numpy(float)
-        reached = np.isfinite(cost)
-        x = float(size) * shift  # pyright: ignore[reportArgumentType]
-        ax.plot(np.full(reached.sum(), x), cost[reached], ".", color=look.color, alpha=0.5, markersize=3, zorder=2)
-        median = finite_median(cost)
-        if np.isfinite(median):
-            medians.append((x, median))
-            continue
-        spent = float(np.median(cell[axis]))
-        if spent > 0:
-            ax.plot(x, spent, look.marker, color=look.color, fillstyle="none", zorder=3)
+def _draw(ax: Axes, cells: pd.DataFrame, look: Look, shift: float) -> None:
+    """One method's expected costs."""
+    reached = []
+    for cell in cells.sort_values("n_parameters").to_dict("records"):
+        x = cell["n_parameters"] * shift
+        if np.isfinite(cell["expected"]) and cell["expected"] > 0:
+            reached.append((x, cell["expected"]))
+            # an interval without an upper end (some resamples never reached it) goes up to what was spent
+            high = cell["expected_high"] if np.isfinite(cell["expected_high"]) else max(cell["spent"], cell["expected"])
+            ax.vlines(x, cell["expected_low"], high, color=look.color, linewidth=0.8, alpha=0.6, zorder=2)
+        elif cell["spent"] > 0:
+            ax.plot(x, cell["spent"], look.marker, color=look.color, fillstyle="none", markersize=3.4, zorder=3)
             ax.annotate(
-                "", (x, spent), xytext=(0, 11), textcoords="offset points", zorder=1,
-                arrowprops={"arrowstyle": "<-", "color": look.color, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2},
+                "", (x, cell["spent"]), xytext=(0, 9), textcoords="offset points", zorder=1,
+                arrowprops={"arrowstyle": "<-", "color": look.color, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
             )  # fmt: skip
-    if medians:
-        ax.plot(*zip(*medians, strict=True), color=look.color, marker=look.marker, linestyle=look.line, zorder=3)
+    if reached:
+        ax.plot(*zip(*reached, strict=True), color=look.color, marker=look.marker, linestyle=look.line, linewidth=1.0, zorder=3)
+
+
+def _pairs(crossovers: pd.DataFrame, methods: Mapping[str, Look], series: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The planned pairs of a gradient method and an evolutionary one, in the order of the looks, from below."""
+    of = crossovers[crossovers["series"].isin(series)]
+    there = set(zip(of["method"], of["compared_with"], strict=True))
+    order = list(methods)
+    wanted = [(a, b) for a in order for b in order if (a, b) in there and (family(a), family(b)) == ("gradient", "evolution")]
+    return wanted[::-1]
+
+
+def _draw_crossovers(ax: Axes, crossovers: pd.DataFrame, pairs: list[tuple[str, str]], counts: list[int]) -> None:
+    left, right = counts[0] / 1.4, counts[-1] * 1.4
+    for height, (a, b) in enumerate(pairs):
+        of_pair = rows(crossovers, target=LOSS_TARGET, method=a, compared_with=b)
+        if of_pair.empty:
+            continue
+        ax.axhline(height, color="0.92", linewidth=0.5, zorder=0)
+        for axis, (marker, color, up) in PAIR_MARKERS.items():
+            for row in rows(of_pair, axis=axis).to_dict("records"):
+                value, low, high = (float(row[key]) for key in ("crossover", "crossover_low", "crossover_high"))
+                if np.isnan(value):
+                    continue
+                ends = np.clip([low, high], left, right) if np.isfinite(low) or np.isfinite(high) else (value, value)
+                ax.hlines(height + up, *np.clip(ends, left, right), color=color, linewidth=1.0)
+                shape = "<" if value < counts[0] else ">" if value > counts[-1] else marker
+                ax.plot(np.clip(value, left, right), height + up, shape, color=color, markersize=2.8)
+    ax.set_ylim(-0.7, len(pairs) - 0.3)
+    ax.set_xlabel("number of parameters")
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
 
 
 def _size_axis(ax: Axes, sizes: list[int]) -> None:
@@ -86,14 +135,19 @@ def _size_axis(ax: Axes, sizes: list[int]) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _series(problem: str) -> str:
-    """The problem's name with the sizes blanked: numbers inside words. A number that is a word of its own is a site."""
-    return re.sub(r"(?<=[A-Za-z])\d+", "#", problem)
+def _short(look: Look) -> str:
+    return SHORT.get(look.label, look.label)
 
 
-def _series_label(problems: list[str]) -> str:
-    labels = [problem_label(name) for name in problems]
-    if len(labels) == 1:
-        return labels[0]
-    names = [label.partition(",")[0] for label in labels]
-    return f"{', '.join(names)}{labels[0][len(names[0]) :]}"
+def _title(members: pd.DataFrame) -> str:
+    first = members.iloc[0]
+    return f"{problem_label(first['problem'])} and series\n{first['compartments']} compartments, {first['channels']}"
+
+
+def _extra() -> list[Line2D]:
+    open_marker = Line2D([], [], color="0.3", marker="o", fillstyle="none", linestyle="none", label="never reached (spent)")
+    named = {"simulation_equivalents": "crossover in equivalents", "wall_s": "crossover in seconds"}
+    return [open_marker] + [
+        Line2D([], [], color=color, marker=marker, markersize=3, label=named[axis])
+        for axis, (marker, color, _) in PAIR_MARKERS.items()
+    ]

@@ -146,9 +146,29 @@ def label_log_axis(ax: Axes, axis: str) -> None:
     target.set_minor_formatter(NullFormatter())
 
 
+COST_LABELS = {"simulation_equivalents": "simulation-equivalents", "wall_s": "wall-clock time (s)"}
+"""Axes of cost that are drawn."""
+
+
+def letter(ax: Axes, text: str) -> None:
+    """A panel's letter, left of its title."""
+    ax.annotate(
+        text, (0, 1), xycoords="axes fraction", xytext=(-22, 5), textcoords="offset points", fontsize=9, fontweight="bold",
+        va="bottom", annotation_clip=False,
+    )  # fmt: skip
+
+
+def mark(figure: Figure, text: str) -> None:
+    """A remark on the figure itself, above everything else."""
+    figure.suptitle(text, x=0.99, ha="right", fontsize=6, color="#B00000")
+
+
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     """Write the figure in each path's format, aside first, so that nobody sees half a file."""
+    # laid out once, and not again for each format
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     for path in map(Path, paths):
         # no date in the file: the same figure is the same bytes
-        metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
+        metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix)
         write_aside(path, partial(figure.savefig, metadata=metadata))

@@ -22,13 +22,13 @@ def fixed_budget(summary: pd.DataFrame, histories: pd.DataFrame, settings: Setti
     it had; one that had no finite loss yet counts as infinite. The held-out loss is that of the last best for which it was taken.
     """
     settings = settings or Settings()
-    by_fit = {key: _filled(part) for key, part in histories.groupby(FIT, sort=False)}
+    by_fit = {key: carried_on(part) for key, part in histories.groupby(FIT, sort=False)}
     rows: list[dict[str, Any]] = []
     for axis in BUDGET_AXES:
         grid = round_costs(summary[axis].to_numpy(float).max())
         for (problem, method), cell in summary.groupby(CELL, sort=False):  # pyright: ignore[reportGeneralTypeIssues]
             parts = [by_fit.get((problem, method, seed)) for seed in cell["seed"]]
-            values = np.stack([_at(part, axis, grid) for part in parts])
+            values = np.stack([reached_at(part, axis, grid) for part in parts])
             ends = median_interval(values, resample(len(cell), settings.resamples, settings.seed))
             for i, cost in enumerate(grid):
                 row = {"problem": problem, "method": method, "n_parameters": cell["n_parameters"].iloc[0]}
@@ -50,12 +50,12 @@ def round_costs(largest: float) -> np.ndarray:
     return np.array([cost for cost in steps if largest / 1000 <= cost <= largest])
 
 
-def _filled(history: pd.DataFrame) -> pd.DataFrame:
+def carried_on(history: pd.DataFrame) -> pd.DataFrame:
     """A fit's history with the held-out loss, which is not taken at every batch, carried on."""
     return history.assign(heldout_loss=history["heldout_loss"].ffill())
 
 
-def _at(history: pd.DataFrame | None, axis: str, costs: np.ndarray) -> np.ndarray:
+def reached_at(history: pd.DataFrame | None, axis: str, costs: np.ndarray) -> np.ndarray:
     """REACHED [costs, quantities] at each cost; NaN before the first batch."""
     values = np.full((len(costs), len(REACHED)), np.nan)
     if history is not None:
