@@ -20,8 +20,8 @@ from gradevo.kernels.threads import available_threads
 from gradevo.methods import get_method
 
 JOB_S = 5.0
-"""What a job (all seeds of a method on a problem) takes beside its fits: Python, libraries, loading kernels, Snakemake. Measured in the
-same jobs, from the end of one to the first fit of the next."""
+"""What a job (all seeds of a method on a problem) takes beside its fits: Python, libraries, loading kernels, Snakemake. Measured:
+from one job to the first fit of the next."""
 
 FIT_S = 0.3
 """What a fit takes beside its method: a process, hashes of the sources, held-out scores, writing. Measured in jobs of ten fits of
