@@ -11,7 +11,7 @@ from gradevo.config import Config
 from gradevo.losses import LOSS_UNITS, loss_spec
 from gradevo.protocol import resolve_sites
 from gradevo.statistics.series import series, site_series
-from gradevo.study import make_neuron
+from gradevo.study import make_neuron, make_problem
 
 MOST_SHOWN = 4
 """Of a series, so many problems are shown where curves of every problem would not fit on a page."""
@@ -30,8 +30,9 @@ def problems_table(config: Config, summary: pd.DataFrame) -> pd.DataFrame:
         row = {"problem": name, "series": counts[name], "site_series": sites[name], "neuron": declared["neuron"]}
         row |= {"channels": config["neurons"][declared["neuron"]]["channels"], "compartments": n}
         row |= {"n_parameters": of_fits.loc[name, "n_parameters"]}
+        protocol = make_problem(config, name).protocol if "measured" in declared else None  # whose sites are its files'
         for key in ("stimulated", "recorded"):
-            row[key] = len(resolve_sites(declared[key], n, f"{key} site"))
+            row[key] = len(getattr(protocol, key) if protocol else resolve_sites(declared[key], n, f"{key} site"))
         row |= {"noise_mV": declared.get("noise_mV", 0.0), "loss_target": of_fits.loc[name, "loss_target"]}
         rows.append(row | {"loss_unit": LOSS_UNITS[loss_spec(declared.get("loss", "mse"))[0]].replace("2", "²")})
     table = pd.DataFrame(rows)

@@ -35,7 +35,7 @@ def dialled(config: Config) -> list[str]:
 
 def sites_vary(config: Config) -> list[str]:
     """The problems that differ from others in nothing but their sites."""
-    sites = {name: str((problem["stimulated"], problem["recorded"])) for name, problem in config["problems"].items()}
+    sites = {name: str((problem.get("stimulated"), problem.get("recorded"))) for name, problem in config["problems"].items()}
     found: dict[str, set[str]] = {}
     for name, group in site_series(config).items():
         found.setdefault(group, set()).add(sites[name])
