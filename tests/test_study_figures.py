@@ -21,6 +21,7 @@ from gradevo.merge import record_of
 from gradevo.statistics.series import series
 from gradevo.statistics.tables import all_tables
 from gradevo.study import density_rows, make_problem, run_fit, summary_row
+from tests.test_reading_the_tables import documented
 from tests.workflow.running import CONFIG, ROOT
 
 STYLE = ROOT / "figures/matplotlibrc"
@@ -121,6 +122,14 @@ def test_what_is_missing_is_named(made, tmp_path):
     (folder / "profile_curves.csv").unlink()
     with pytest.raises(FileNotFoundError, match=r"has no profile_curves.csv; run its study there"):
         draw_all(folder, tmp_path / "figures", config)
+
+
+def test_every_column_is_documented(made):
+    _, tables = made
+    for path in sorted(tables.glob("*.csv")):
+        columns = set(pd.read_csv(path, nrows=0).columns)
+        if path.stem != "summary":  # whose columns depend on the channels: tests/test_reading_the_tables.py
+            assert set(documented(path.name)) == columns, path.name
 
 
 def test_a_study_has_the_figures_that_it_has_data_for():

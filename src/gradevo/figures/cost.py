@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
 
 from gradevo.figures.style import PAGE_IN, Look, label_log_axis, looks, method_legend, problem_label, rows
+from gradevo.methods import METHODS
 from gradevo.statistics.settings import LOSS_TARGET, family
 
 AXES = {"simulation_equivalents": "simulation-equivalents\nto target", "wall_s": "wall-clock time\nto target (s)"}
@@ -41,7 +42,7 @@ def cost_to_target(tables: Mapping[str, pd.DataFrame]) -> Figure:
     several = sizes[sizes.map(len) > 1].sort_values(key=lambda each: -each.map(len), kind="stable").index[:MOST_SERIES]
     series = {str(name): sorted(map(int, sizes[name])) for name in several}
     shown = costs[costs["problem"].isin(problems.loc[problems["series"].isin(series), "problem"])]
-    methods = looks(method for method in dict.fromkeys(shown["method"]) if family(method) in ("gradient", "evolution", "hybrid"))
+    methods = looks(method for method in dict.fromkeys(shown["method"]) if _compared(method))
     pairs = _pairs(tables["crossovers"], methods, series)
     below = 0.35 + 0.125 * len(pairs)
     figure = Figure(figsize=(PAGE_IN if len(series) > 1 else 3.6, 3.9 + below))
@@ -133,6 +134,12 @@ def _size_axis(ax: Axes, sizes: list[int]) -> None:
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _compared(method: str) -> bool:
+    """Competitors have a figure of their own, and what searches without memory would hide the others."""
+    own = method not in METHODS or METHODS[method].simulator == "gradevo"
+    return own and family(method) in ("gradient", "evolution", "hybrid")
 
 
 def _short(look: Look) -> str:
