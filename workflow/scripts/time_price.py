@@ -9,7 +9,9 @@ import os
 from gradevo.figure_tables.price import price_table
 from gradevo.files import write_table
 from gradevo.study import make_problem
+from gradevo.workplace import take_cores
 
+take_cores(snakemake.threads)
 os.environ["GRADEVO_THREADS"] = str(snakemake.threads)
 config = snakemake.config
 targets = zip(snakemake.params.problems, snakemake.input.targets, strict=True)
