@@ -67,7 +67,7 @@ def crossings(counts: np.ndarray, log_ratios: np.ndarray) -> tuple[np.ndarray, n
     changes = cheaper[:, 1:] != cheaper[:, :-1]
     at = np.arange(len(y)), changes.argmax(axis=1)
     after = at[0], at[1] + 1
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         count = np.exp(x[at] + (x[after] - x[at]) * y[at] / (y[at] - y[after]))
     single, never = changes.sum(axis=1) == 1, ~changes.any(axis=1)
     cases = [~known.any(axis=1), never & cheaper[:, 0], never, single & cheaper[:, -1], single]
