@@ -21,6 +21,11 @@ from gradevo.provenance import source_files
 from gradevo.statistics.series import series
 from gradevo.workplace import FolderBusy, check_writable, claim, sweep
 
+# Snakemake 9.27 limits how many jobs begin per second, and for that looks for new ones once more per second with every job that has
+# ended: after some dozens, that is a third of a core, taken from the fits that are being timed.
+if workflow.scheduling_settings:
+    workflow.scheduling_settings.max_jobs_per_timespan = None
+
 # at once, and without Snakemake's own log, which could not be written either
 try:
     check_writable()
