@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -29,7 +30,7 @@ STYLE = ROOT / "figures/matplotlibrc"
 
 def small_study() -> dict:
     """One and four parameters, and one and two recorded sites: every figure but that of the competitors."""
-    config = copy.deepcopy(CONFIG) | {"budget_equivalents": 60}
+    config: dict[str, Any] = copy.deepcopy(CONFIG) | {"budget_equivalents": 60}
     pair, problem = config["neurons"]["pair"], config["problems"]["pair_all_all"]
     config["neurons"]["even"] = pair | {"regions": 1}
     config["problems"] |= {"even_all_all": problem | {"neuron": "even"}, "pair_all_0": problem | {"recorded": [0]}}

@@ -12,7 +12,9 @@ from gradevo.files import write_table
 given = snakemake.input
 tables = figure_tables(
     snakemake.config,
-    *(pd.read_parquet(given[name]) for name in ("summary", "histories", "densities")),
+    pd.read_parquet(given.summary),
+    pd.read_parquet(given.histories),
+    pd.read_parquet(given.densities),
     pd.read_csv(given.profiles),
 )
 for name, table in tables.items():
