@@ -2,6 +2,7 @@
 #   make study     the quick study: tables, figures, and a summary at the end (CONFIG=... for another study)
 #   make plan      how many fits a study has and what they cost here, before anything runs (CONFIG=...)
 #   make figures   every figure again from the study's stored tables, without a fit (CONFIG=...)
+#   make report    one HTML file with a finished study's figures, captions, times and code (CONFIG=...)
 #   make test      every test
 #   make lint      formatting, types and workflow checks
 #   make bench     speed against Jaxley (installed for it) and NEURON, in results/bench (BENCH=--quick for the headline alone)
@@ -20,7 +21,7 @@ TABLE := results/$(STUDY)/table.txt
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 
 .DEFAULT_GOAL := help
-.PHONY: help study plan figures test lint bench docs lock clean
+.PHONY: help study plan figures report test lint bench docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -44,6 +45,9 @@ plan: $(READY)
 
 figures: $(READY)
 	@$(BIN)/gradevo figures $(CONFIG)
+
+report: $(READY)
+	$(SNAKEMAKE) --report results/$(STUDY)/report.html
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -117,10 +117,10 @@ def figure_inputs(name):
     }
 
 
-def reported(name, category):
-    """A figure's files; its PNG is shown in Snakemake's report, with its caption."""
+def reported(name, category, caption=None):
+    """A figure's files; its PNG is shown in Snakemake's report, with its caption (its own name's, or another)."""
     png, *others = figure_files(name)
-    caption = f"../report/{name}.rst"
+    caption = f"../report/{caption or name}.rst"
     return [report(png, caption=caption, category=category), *others]
 
 

@@ -149,7 +149,7 @@ rule figure_densities:
         source="src/gradevo/figures/densities.py",
         common="src/gradevo/figures/style.py",
     output:
-        figure_files("densities"),
+        reported("densities", "6. Recordings and fits"),
     log:
         f"{LOGS}/figures/densities.log",
     conda:
@@ -166,7 +166,7 @@ rule figure_traces:
         sources=["src/gradevo/figures/traces.py", "src/gradevo/fitted.py"],
         common="src/gradevo/figures/style.py",
     output:
-        figure_files("traces_{measured}"),
+        reported("traces_{measured}", "6. Recordings and fits", "traces"),
     log:
         f"{LOGS}/figures/traces_{{measured}}.log",
     wildcard_constraints:
