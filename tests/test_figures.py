@@ -1,5 +1,7 @@
 """What the figures compute before they draw; the drawing itself is run by tests/workflow."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -23,7 +25,7 @@ def test_curves_hold_what_fits_had_and_bound_the_middle_half():
         history(2, [1.0, 5.0], [9.0, 5.0]),
     ]
     curves = convergence_curves(pd.concat(fits), ["p"])
-    curve = curves[curves["axis"] == "wall_s"]
+    curve: Any = curves[curves["axis"] == "wall_s"]
     assert list(curve["spent"].iloc[[0, -1]]) == [2.0, 100.0]
     ends = ["best_loss", "best_loss_low", "best_loss_high"]
     assert list(curve[ends].iloc[0]) == [8.0, 6.0, 9.0]  # of three fits, the range

@@ -28,7 +28,7 @@ def convergence_curves(histories: pd.DataFrame, problems: Sequence[str]) -> pd.D
     fits they are the range. What is not finite counts as infinite.
     """
     rows: list[dict[str, Any]] = []
-    of_problems = histories[histories["problem"].isin(problems)]
+    of_problems: Any = histories[histories["problem"].isin(problems)]
     for key, cell in of_problems.groupby(CELL, sort=False):
         fits = [carried_on(part) for _, part in cell.groupby(FIT, sort=False)]
         for axis in CURVE_AXES:
@@ -38,7 +38,7 @@ def convergence_curves(histories: pd.DataFrame, problems: Sequence[str]) -> pd.D
             values = np.stack([reached_at(part, axis, grid) for part in fits])[:, :, : len(SHOWN)]
             ends = quartiles(values)
             for i, cost in enumerate(grid):
-                row: dict[str, Any] = dict(zip(CELL, key, strict=True)) | {"axis": axis, "spent": cost, "fits": len(fits)}  # pyright: ignore[reportArgumentType]
+                row = dict(zip(CELL, key, strict=True)) | {"axis": axis, "spent": cost, "fits": len(fits)}
                 for j, quantity in enumerate(SHOWN):
                     row |= dict(zip((quantity, f"{quantity}_low", f"{quantity}_high"), ends[:, i, j], strict=True))
                 rows.append(row)
@@ -72,8 +72,8 @@ def profile_curves(profiles: pd.DataFrame, points: int = 2 * POINTS) -> pd.DataF
     profiles: as from ``profiles.runtime_profiles``. A row per set of problems, axis, method and cost.
     """
     rows: list[dict[str, Any]] = []
-    absolute = profiles[~profiles["relative"] & profiles["axis"].isin(CURVE_AXES)]
-    for (problems, axis), part in absolute.groupby(["problems", "axis"], sort=False):  # pyright: ignore[reportGeneralTypeIssues]
+    absolute: Any = profiles[~profiles["relative"] & profiles["axis"].isin(CURVE_AXES)]
+    for (problems, axis), part in absolute.groupby(["problems", "axis"], sort=False):
         costs = part["x"].to_numpy(float)
         costs = costs[np.isfinite(costs) & (costs > 0)]
         grid = cost_grid(costs.min(), costs.max(), points) if len(costs) else np.array([1.0])

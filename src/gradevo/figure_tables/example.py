@@ -34,7 +34,7 @@ def example_tables(
     chosen = chosen_fits(problems, summary)
     name, seed = chosen["problem"].iloc[0], int(chosen["seed"].iloc[0])
     problem = make_problem(config, name, seed=seed)
-    fitted = {
+    fitted: dict[str, Any] = {
         row["family"]: densities[
             (densities["problem"] == name) & (densities["method"] == row["method"]) & (densities["seed"] == seed)
         ]
@@ -45,10 +45,10 @@ def example_tables(
 
 def chosen_fits(problems: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """example.csv: a row per family that has a method with gradevo's simulator on the example's problem."""
-    family = {name: method.family for name, method in METHODS.items() if method.simulator == "gradevo"}
-    own = summary.assign(family=summary["method"].map(family))
+    family: Any = {name: method.family for name, method in METHODS.items() if method.simulator == "gradevo"}
+    own: Any = summary.assign(family=summary["method"].map(family))
     own = own[own["family"].isin(FAMILIES)]
-    of = own if len(own) else summary.assign(family=FAMILIES[0])
+    of: Any = own if len(own) else summary.assign(family=FAMILIES[0])
     both = of.groupby("problem")["family"].nunique()
     names = [name for name in counts_series(problems, summary) if name in both.index and both[name] == both.max()]
     names = names or list(both.index[both == both.max()])
@@ -59,8 +59,9 @@ def chosen_fits(problems: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     seed = leading["seed"].iloc[(len(leading) - 1) // 2]
     columns = ["problem", "method", "seed", "n_parameters", "simulation_equivalents", "wall_s", "best_loss", "heldout_loss"]
     columns += ["density_error_median_rel", "density_error_max_rel"]
-    rows = [on[(on["method"] == method) & (on["seed"] == seed)].assign(family=f) for f, method in methods.items()]
-    return pd.concat(rows)[["family", *columns]].reset_index(drop=True)
+    rows: list[Any] = [on[(on["method"] == method) & (on["seed"] == seed)].assign(family=f) for f, method in methods.items()]
+    table: Any = pd.concat(rows)
+    return table[["family", *columns]].reset_index(drop=True)
 
 
 def _compartments(problem: Problem, fitted: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -79,7 +80,7 @@ def _compartments(problem: Problem, fitted: Mapping[str, pd.DataFrame]) -> pd.Da
         part["region"] = quantity.labels
         for name, column in (("true", "true"), *((family, "fitted") for family in fitted)):
             table = next(iter(fitted.values())) if name == "true" else fitted[name]
-            own = table[table["channel"] == quantity.name].set_index("compartment")[column]
+            own: Any = table[table["channel"] == quantity.name].set_index("compartment")[column]
             part[f"{name}_S_cm2"] = own.reindex(part["compartment"]).to_numpy()
         parts.append(part)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["compartment", "channel"])
@@ -113,7 +114,7 @@ def _traces(problem: Problem, fitted: Mapping[str, pd.DataFrame]) -> pd.DataFram
 def _values(problem: Problem, fit: pd.DataFrame) -> np.ndarray:
     """The fitted parameters [P] from a fit's rows of densities.parquet; NaN where it has no finite loss."""
     regions = fit.drop_duplicates(["channel", "region"])
-    by_region = regions.set_index(["channel", "region"])["fitted"]
+    by_region: Any = regions.set_index(["channel", "region"])["fitted"]
     return np.concatenate(
         [
             by_region[quantity.name].reindex(range(quantity.n_regions)).to_numpy(float)

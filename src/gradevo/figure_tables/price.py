@@ -47,7 +47,8 @@ def price_table(problems: Iterable[Problem], gradient_weight: float) -> pd.DataF
 
 def in_turns(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[np.ndarray, np.ndarray]:
     """Seconds [turns] of each of two calls that alternate."""
-    first(), second()
+    first()
+    second()
     taken: list[tuple[float, float]] = []
     end = time.perf_counter() + LONGEST_S
     while len(taken) < REPEATS[0] or (time.perf_counter() < end and len(taken) < REPEATS[1]):

@@ -52,7 +52,7 @@ def shown_problems(problems: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
 def counts_series(problems: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
     """The problems of the series with the most numbers of parameters (of several, with the most methods), by that number; of two
     with the same number, that which more methods fitted."""
-    methods = summary.groupby("problem")["method"].nunique()
+    methods: Any = summary.groupby("problem")["method"].nunique()
     table = problems.assign(methods=problems["problem"].map(methods))
     ordered = table.sort_values(["n_parameters", "methods"], ascending=[True, False], kind="stable")
     distinct = ordered.drop_duplicates(["series", "n_parameters"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,8 @@ def convergence(tables: Mapping[str, pd.DataFrame]) -> Figure:
     tables: problems and convergence. The dotted line is the loss that counts as success; what has no finite value anywhere
     (nothing was held out, or the true densities are unknown) has no row.
     """
-    problems = tables["problems"][tables["problems"]["shown"]]
-    curves = tables["convergence"]
+    problems: Any = tables["problems"][tables["problems"]["shown"]]
+    curves: Any = tables["convergence"]
     methods = looks(curves.loc[curves["problem"].isin(problems["problem"]), "method"])
     kinds = [kind for kind in ROWS if np.isfinite(curves[kind[0]].to_numpy(float)).any()] or list(ROWS[:1])
     columns = len(problems)

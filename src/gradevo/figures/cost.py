@@ -37,11 +37,11 @@ def cost_to_target(tables: Mapping[str, pd.DataFrame]) -> Figure:
     a triangle at an edge says that it is cheaper at all numbers (left) or at none (right).
     """
     problems, costs = tables["problems"], rows(tables["costs"], target=LOSS_TARGET)
-    problems = problems[problems["problem"].isin(costs["problem"])]
-    sizes = problems.groupby("series", sort=False)["n_parameters"].unique()
+    problems: Any = problems[problems["problem"].isin(costs["problem"])]
+    sizes: Any = problems.groupby("series", sort=False)["n_parameters"].unique()
     several = sizes[sizes.map(len) > 1].sort_values(key=lambda each: -each.map(len), kind="stable").index[:MOST_SERIES]
     series = {str(name): sorted(map(int, sizes[name])) for name in several}
-    shown = costs[costs["problem"].isin(problems.loc[problems["series"].isin(series), "problem"])]
+    shown: Any = costs[costs["problem"].isin(problems.loc[problems["series"].isin(series), "problem"])]
     methods = looks(method for method in dict.fromkeys(shown["method"]) if _compared(method))
     pairs = _pairs(tables["crossovers"], methods, series)
     below = 0.35 + 0.125 * len(pairs)
@@ -87,7 +87,9 @@ def _draw(ax: Axes, cells: pd.DataFrame, look: Look, shift: float) -> None:
             high = cell["expected_high"] if np.isfinite(cell["expected_high"]) else max(cell["spent"], cell["expected"])
             ax.vlines(x, cell["expected_low"], high, color=look.color, linewidth=0.8, alpha=0.6, zorder=2)
         elif cell["spent"] > 0:
-            ax.plot(x, cell["spent"], look.marker, color=look.color, fillstyle="none", markersize=3.4, zorder=3)
+            ax.plot(
+                x, cell["spent"], marker=look.marker, linestyle="none", color=look.color, fillstyle="none", markersize=3.4, zorder=3
+            )  # fmt: skip
             ax.annotate(
                 "", (x, cell["spent"]), xytext=(0, 9), textcoords="offset points", zorder=1,
                 arrowprops={"arrowstyle": "<-", "color": look.color, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ def runtime_profiles(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
     tables: problems and profile_curves.
     """
-    table = tables["profile_curves"]
+    table: Any = tables["profile_curves"]
     size = table.groupby("problems", sort=False)["instances"].first()
     largest = size.sort_values(ascending=False, kind="stable").index[:MOST_SETS]
     sets = [name for name in size.index if name in largest]

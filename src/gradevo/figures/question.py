@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,8 @@ def question(tables: Mapping[str, pd.DataFrame]) -> Figure:
     fits, compartments, traces = (tables[name] for name in ("example", "example_compartments", "example_traces"))
     channels = list(dict.fromkeys(compartments["channel"]))[:MOST_CHANNELS]
     figure = Figure(figsize=(PAGE_IN, 4.6))
-    above, below = figure.subfigures(2, 1, height_ratios=[1.2, 1.0])
+    halves: Any = figure.subfigures(2, 1, height_ratios=[1.2, 1.0])
+    above, below = halves
     left, right = above.subfigures(1, 2, width_ratios=[1.0, 1.15])
     for i, (ax, channel) in enumerate(zip(np.atleast_1d(left.subplots(1, max(1, len(channels)))), channels, strict=False)):
         _draw_densities(left, ax, rows(compartments, channel=channel), channel)
@@ -118,6 +120,7 @@ def _handles(fits: pd.DataFrame) -> list[Line2D]:
     handles = [Line2D([], [], color="#000000", alpha=0.55, linewidth=2.2, label="data, nearest site")]
     handles.append(Line2D([], [], color="#999999", alpha=0.55, linewidth=2.2, label="data, farthest site"))
     for row in fits.to_dict("records"):
+        line: Any
         color, marker, line = FAMILY_LOOKS[row["family"]]
         said = f"{row['family']} ({names[row['method']].label})"
         handles.append(Line2D([], [], color=color, marker=marker, linestyle=line, markersize=3, label=said))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,12 +25,12 @@ def recovery(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
     tables: problems and statistics. Medians over fits with their 95 % intervals.
     """
-    problems = tables["problems"]
+    problems: Any = tables["problems"]
     sites = problems.assign(sites=list(zip(problems["stimulated"], problems["recorded"], strict=True)))
     several = sites.groupby("site_series")["sites"].nunique()
     problems = problems[problems["site_series"].isin(several.index[several > 1])]
     columns = ["problem", "site_series", "compartments", "n_parameters", "stimulated", "recorded", "loss_unit"]
-    table = tables["statistics"].drop(columns="n_parameters").merge(problems[columns], on="problem")
+    table: Any = tables["statistics"].drop(columns="n_parameters").merge(problems[columns], on="problem")
     methods = looks(table["method"])
     quantities = [key for key in QUANTITIES if np.isfinite(table[key].to_numpy(float)).any()]
     groups = list(table.groupby(["site_series", "stimulated"], sort=False).groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def rivals(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 def _draw_times(ax: Axes, statistics: pd.DataFrame, summary: pd.DataFrame, methods: Mapping[str, Look]) -> None:
     cells = statistics.set_index("method")
-    compile_s = summary.groupby("method")["compile_s"].max()
+    compile_s: Any = summary.groupby("method")["compile_s"].max()
     there = [name for name in methods if name in cells.index][::-1]
     for height, name in enumerate(there):
         cell, look = cells.loc[name], methods[name]
@@ -78,7 +79,15 @@ def _draw_times(ax: Axes, statistics: pd.DataFrame, summary: pd.DataFrame, metho
                 "", (value, height), xytext=(12, 0), textcoords="offset points",
                 arrowprops={"arrowstyle": "<-", "color": look.color, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 2},
             )  # fmt: skip
-        ax.plot(value, height, look.marker, color=look.color, fillstyle="full" if reached else "none", markersize=4.5)
+        ax.plot(
+            value,
+            height,
+            marker=look.marker,
+            linestyle="none",
+            color=look.color,
+            fillstyle="full" if reached else "none",
+            markersize=4.5,
+        )
         ax.plot(value + compile_s[name], height, "|", color=look.color, markersize=6)
         share = f"{int(cell['success_loss'])}/{int(cell['fits'])}"
         ax.annotate(share, (1.0, height), xycoords=("axes fraction", "data"), fontsize=5.5, va="center", ha="left", color="0.3")
