@@ -88,7 +88,8 @@ def _draw(ax: Axes, cells: pd.DataFrame, look: Look, shift: float) -> None:
             ax.vlines(x, cell["expected_low"], high, color=look.color, linewidth=0.8, alpha=0.6, zorder=2)
         elif cell["spent"] > 0:
             ax.plot(
-                x, cell["spent"], marker=look.marker, linestyle="none", color=look.color, fillstyle="none", markersize=3.4, zorder=3
+                x, cell["spent"], marker=look.marker, linestyle="none", color=look.color, fillstyle="none", markersize=3.4,
+                zorder=3,
             )  # fmt: skip
             ax.annotate(
                 "", (x, cell["spent"]), xytext=(0, 9), textcoords="offset points", zorder=1,
@@ -150,7 +151,7 @@ def _short(look: Look) -> str:
 
 def _title(members: pd.DataFrame) -> str:
     first = members.iloc[0]
-    return f"{problem_label(first['problem'])} and series\n{first['compartments']} compartments, {first['channels']}"
+    return f"{problem_label(first['problem'])} and series\n{first['compartments']} compartments,\n{first['channels']}"
 
 
 def _extra() -> list[Line2D]:
