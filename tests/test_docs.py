@@ -60,6 +60,8 @@ def _subcommand(words: list[str]) -> tuple[Any, list[str]]:
 
 def _check_study(page, words: list[str], rest: list[str], study: dict[str, Any]) -> None:
     """The problem (or neuron) and the method that a command names are in the study and in gradevo, or made on that page."""
+    if rest[1:2] == [] or rest[1].startswith("-"):  # of the whole study
+        return
     known = {**study["problems"], **study["neurons"]}
     assert rest[1] in known, f"{page.name}: gradevo {' '.join(words)}: {rest[1]!r} is not in {rest[0]}"
     if words[0] == "fit":
