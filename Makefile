@@ -75,7 +75,7 @@ docs: $(READY)
 lock: $(READY)
 	@sed -n '/^#/p' requirements.lock > requirements.lock.new
 	@$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable \
-	  | grep -viE '^-|^nvidia|^triton|^jax|^ml_dtypes|^opt_einsum|^tridiax| @ ' | sed 's/+.*//' >> requirements.lock.new
+	  | grep -viE '^-|^nvidia|^cuda-|^numba-cuda|^triton|^jax|^ml_dtypes|^opt_einsum|^tridiax| @ ' | sed 's/+.*//' >> requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
 clean:

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 
 
-LOCKS = ("requirements.lock", "requirements-peers.lock")
+LOCKS = ("requirements.lock", "requirements-peers.lock", "requirements-cuda.lock")
 
 
 def lock_lines(*locks: str) -> list[str]:
@@ -29,7 +29,7 @@ def test_lock_satisfies_the_project():
     assert len(pins) == len(lock_lines(*LOCKS)), "a package is pinned twice"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["dev"]]
-    wanted += [Requirement(text) for text in project["optional-dependencies"]["peers"]]
+    wanted += [Requirement(text) for extra in ("peers", "cuda") for text in project["optional-dependencies"][extra]]
     for requirement in wanted:
         version = pins.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not in a lock file"

@@ -1,0 +1,226 @@
+"""Simulations laid out on the device: what kernels read, and how much of their states there is room for.
+
+Two layouts, as on the CPU:
+
+side by side
+    a thread is a simulation; arrays are [number, simulation], rows of states compartment by compartment;
+across
+    a block of threads is a simulation, and its compartments are dealt to them; arrays are [simulation, number], of states
+    [simulation, variable, compartment]. For few simulations, which would leave most of the device idle.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradevo.cuda.arrays import Arrays, arrays_for
+from gradevo.cuda.codegen import kernel_module
+from gradevo.cuda.levels import levels
+from gradevo.kernels.plan import Passive, Plan
+from gradevo.units import UF_PER_CM2_UM2_TO_NF
+
+THREADS = 32
+"""Of a block side by side: one warp, so that few simulations spread over all multiprocessors."""
+
+THREADS_ACROSS = 256
+"""At most so many of a block across; fewer where there are fewer compartments."""
+
+ACROSS_BELOW = 2048
+"""Fewer simulations than this are laid across: side by side they would be half a warp for each of a large device's 132
+multiprocessors. Reasoned, not measured."""
+
+USED_OF_FREE = 0.8
+"""The share of the device's free memory that states may take."""
+
+
+class Keeping(NamedTuple):
+    """Whether every state is kept; if not, ``checkpoints`` of them, each ``every`` steps (the kernels' ``keeping``)."""
+
+    whole: bool
+    every: int
+    checkpoints: int
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Simulation k is candidate k // stimuli under stimulus k % stimuli. On the device: shared, what all kernels take between
+    ``keeping`` and their own arrays (graph, levels if across, the matrix without channels, theta, clock, drive, densities in uS,
+    recorded)."""
+
+    plan: Plan
+    arrays: Arrays
+    across: bool
+    n_population: int
+    dtype: type
+    shared: tuple[Any, ...]
+
+    @cached_property
+    def module(self) -> Any:
+        return kernel_module(self.plan.neuron.channels, np.dtype(self.dtype).name)
+
+    @property
+    def total(self) -> int:
+        return self.n_population * self.plan.protocol.n_stimuli
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Compartments, variables of a compartment, channels."""
+        neuron = self.plan.neuron
+        return (neuron.n_compartments, self.plan.initial_state.size, len(neuron.channel_names))
+
+    @property
+    def state_bytes(self) -> int:
+        """Of one state of every simulation."""
+        return self.sizes[0] * self.sizes[1] * self.total * np.dtype(self.dtype).itemsize
+
+    def own(self, *shape: int) -> Any:
+        """Memory of every simulation: so many numbers, or so many of each compartment ([numbers, compartments])."""
+        shape = tuple(max(n, 1) for n in shape)
+        return self.arrays.empty((self.total, *shape) if self.across else (int(np.prod(shape)), self.total), self.dtype)
+
+    def of_compartments(self, numbers: int) -> Any:
+        """Memory for so many numbers of each compartment of every simulation."""
+        return self.own(numbers, self.sizes[0])
+
+    def work(self) -> tuple[Any, ...]:
+        """diagonal, off, rhs, injected."""
+        nodes, plan = self.plan.elimination.n_rows, self.plan
+        off = self.own(plan.elimination.column.size if plan.elimination.changed.size else 0)
+        return (self.own(nodes), off, self.own(nodes), self.own(len(plan.protocol.stimulated)))
+
+    def simulate(self, kernel: str, *args: Any) -> None:
+        """Launches ``kernel`` of this layout for all simulations."""
+        if self.across:
+            whole_warps = -(-self.plan.elimination.n_rows // 32) * 32
+            self.launch(getattr(self.module, f"{kernel}_across"), self.total, min(whole_warps, THREADS_ACROSS), *args)
+        else:
+            self.launch(getattr(self.module, kernel), -(-self.total // THREADS), THREADS, *args)
+
+    def launch(self, kernel: Any, blocks: int, threads: int, *args: Any) -> None:
+        kernel[blocks, threads, self.arrays.stream](*args)
+
+    def collect(self, inside: Any, diverged: Any, row: np.ndarray, factor: np.ndarray) -> Any:
+        """The sums over stimuli of what simulations own -> [population, i] float64 on the device, i's number ``row``, times
+        ``factor``."""
+        out = self.arrays.empty((self.n_population, row.size), np.float64)
+        take = self.arrays.take
+        flat = inside.reshape(self.total, int(np.prod(inside.shape[1:]))) if self.across else inside
+        blocks = -(-max(self.n_population * row.size, 1) // THREADS)
+        self.launch(
+            self.module.sum_over_stimuli, blocks, THREADS, flat, diverged, take(row, np.int64), take(factor, np.float64),
+            self.across, out,
+        )  # fmt: skip
+        return out
+
+    def keeping(self, keep: bool, checkpoint_every: int | None) -> Keeping:
+        """Every state where they fit into the device's memory, else as few as possible.
+
+        Raises:
+            MemoryError: if not even these fit, saying how many candidates would.
+        """
+        n_steps = self.plan.protocol.n_steps
+        if not keep:
+            return Keeping(False, max(n_steps, 1), 0)
+        room = USED_OF_FREE * self.arrays.free_bytes()
+        if checkpoint_every is None and (n_steps + 1) * self.state_bytes <= room:
+            return Keeping(True, max(n_steps, 1), 0)
+        every = checkpoint_every or max(1, int(np.ceil(np.sqrt(n_steps))))
+        segments = -(-n_steps // every)
+        needed = (segments + every + 1) * self.state_bytes
+        if needed > room:
+            raise MemoryError(
+                f"the gradient of {self.n_population} candidates needs {needed / 2**30:.1f} GiB of the device's memory for "
+                f"checkpoints, and {room / 2**30:.1f} GiB are free; take {max(int(self.n_population * room / needed), 1)} at once"
+            )
+        return Keeping(False, every, segments)
+
+
+def compartment_rows(plan: Plan, across: bool) -> np.ndarray:
+    """[channels, compartments] where densities lie: compartment by compartment side by side, channel by channel across."""
+    n_compartments, channels = plan.neuron.n_compartments, np.arange(len(plan.neuron.channel_names))[:, None]
+    place = plan.place[:n_compartments]
+    return channels * n_compartments + place if across else place * channels.size + channels
+
+
+def densities_in(plan: Plan, across: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and factors (S/cm2 to uS) of densities [channels x compartments]."""
+    return compartment_rows(plan, across).reshape(-1), np.tile(plan.to_uS, len(plan.neuron.channel_names))
+
+
+def make_batch(plan: Plan, densities: Any, passive: Passive | None = None, across: bool | None = None) -> Batch:
+    """Densities [population, channels, compartments] S/cm2 under every stimulus, in their precision; numpy, or torch on the
+    device.
+
+    Args:
+        across: the layout; None for the one that suits the number of simulations.
+
+    Raises:
+        ValueError: for a wrong shape, or densities that are NaN.
+        NoCudaError: without a device and without the simulator.
+    """
+    plan.neuron.check_densities(densities)
+    # a NaN is the only number that differs from itself
+    if bool((densities != densities).any()):
+        raise ValueError("densities hold NaN; they must be numbers in S/cm2")
+    p, population = plan.protocol, len(densities)
+    dtype = np.float32 if str(densities.dtype).endswith("float32") else np.float64
+    module = kernel_module(plan.neuron.channels, np.dtype(dtype).name)
+    arrays = arrays_for(densities)
+    across = population * p.n_stimuli < ACROSS_BELOW if across is None else across
+
+    def integers(values: np.ndarray) -> Any:
+        return arrays.take(values, np.int64)
+
+    row, factor = densities_in(plan, across)
+    flat_inside = arrays.empty((population, row.size) if across else (row.size, population), dtype)
+    n_channels, n_compartments = densities.shape[1:]
+    inside = flat_inside.reshape(population, n_channels, n_compartments) if across else flat_inside
+    matrix = (a.T if across else a for a in _matrix(plan, passive or plan.own_passive))
+    shared = (
+        tuple(integers(a) for a in plan.elimination.graph),
+        *([tuple(integers(a) for a in levels(plan.elimination))] if across else []),
+        *(arrays.take(a, dtype) for a in matrix),
+        dtype(p.implicitness), (dtype(p.step_ms), dtype(p.first_gate_step_ms), p.steps_per_sample),
+        _drive(plan, arrays), inside, integers(plan.recorded),
+    )  # fmt: skip
+    batch = Batch(plan, arrays, across, population, dtype, shared)
+    flat = arrays.take(densities, dtype).reshape(population, row.size)
+    factors = arrays.take(factor, np.float64)
+    batch.launch(module.take_in, -(-max(flat.size, 1) // THREADS), THREADS, flat, integers(row), factors, across, flat_inside)
+    return batch
+
+
+def _matrix(plan: Plan, passive: Passive) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The voltage matrix without channels (diagonal, entries, C / (theta dt)), [number, candidate or 1]."""
+    m, p = plan.neuron.morphology, plan.protocol
+    n, edges = m.n_compartments, plan.place[m.edges]
+    capacity = (passive.capacitance_uF_cm2 * m.areas_um2 * UF_PER_CM2_UM2_TO_NF / (p.implicitness * p.step_ms)).T
+    conductances = passive.conductances_uS.T
+    base = np.zeros((plan.elimination.n_rows, capacity.shape[1]))
+    base[plan.place[:n]] = capacity
+    for column in (0, 1):
+        np.add.at(base, edges[:, column], conductances)
+    entries = np.zeros((max(plan.elimination.column.size, 1), capacity.shape[1]))
+    np.subtract.at(entries, plan.elimination.entry_of_edge, conductances)
+    inside = np.empty((n, capacity.shape[1]))
+    inside[plan.place[:n]] = capacity
+    return base, entries, inside
+
+
+def _drive(plan: Plan, arrays: Arrays) -> tuple[Any, ...]:
+    """What the kernels call ``drive``."""
+    step_start, step_piece, step_weight, currents, stimulated = plan.drive
+    # a step whose current is one whole piece, the same as the step's before, needs no new one
+    first = step_start[:-1]
+    single = (np.diff(step_start) == 1) & (np.append(step_weight, 0.0)[first] == 1.0)
+    piece = np.append(step_piece, -1)[first]
+    changes = np.ones(first.size, dtype=np.bool_)
+    changes[1:] = ~(single[1:] & single[:-1] & (piece[1:] == piece[:-1]))
+    site_of = np.full(plan.elimination.n_rows, -1)
+    site_of[stimulated] = np.arange(stimulated.size)
+    return (
+        arrays.take(step_start, np.int64), arrays.take(step_piece, np.int64), arrays.take(step_weight, np.float64),
+        arrays.take(currents, np.float64), arrays.take(changes, np.uint8), arrays.take(site_of, np.int64),
+    )  # fmt: skip
