@@ -16,14 +16,18 @@ from types import ModuleType
 
 import sympy as sp
 
-from gradevo.channels.base import ChannelSet, V
+from gradevo.channels.base import ChannelSet, Gate, V, evaluate
 from gradevo.kernels.expressions import assignments
+from gradevo.kernels.primitives import NEAR_ZERO
 
 VOLTAGE_LIMIT_MV = 1e4
 """A simulation that ends outside this range, or as NaN, is flagged as diverged."""
 
 VECTOR_BYTES = 64
 """A vector of lanes: one AVX-512 register, or two of AVX2."""
+
+USUAL_STEP_MS, USUAL_MV = 0.025, (-80.0, -40.0, 0.0, 40.0)
+"""What a gate is judged by when code is made that is quick for short steps, and right for all."""
 
 _HERE = Path(__file__).parent
 _HEADER = '@njit(fastmath=EXACT, error_model="numpy", forceinline=True)'
@@ -77,15 +81,38 @@ def _conductances(powers: list[list[tuple[int, int]]]) -> list[str]:
     return lines
 
 
+def _decays(channels: ChannelSet) -> list[str]:
+    """Code that leaves kept_i = exp(-h rate_i) of every gate that takes time.
+
+    A step is short against most time constants, and where all of h rate_i are small, in all lanes, their exponentials need no
+    reduction of their arguments. Both branches give the same bits, so that a lane cannot feel its neighbours.
+    """
+    gates = [i for i, gate in enumerate(channels.gates) if not gate.instantaneous]
+    calm = [i for i in gates if _is_calm(channels.gates[i])]
+    lines = [f"step_{i} = -h * rate_{i}" for i in gates]
+    lines += [f"kept_{i} = exp(step_{i})" for i in gates if i not in calm]
+    if calm:
+        squares = " + ".join(f"step_{i} * step_{i}" for i in calm)
+        lines.append(f"if everywhere({squares} < NEAR_ZERO * NEAR_ZERO):")
+        lines += [f"{_INDENT}kept_{i} = exp_near_zero(step_{i})" for i in calm]
+        lines += ["else:", *(f"{_INDENT}kept_{i} = exp(step_{i})" for i in calm)]
+    return [_INDENT + line for line in lines]
+
+
+def _is_calm(gate: Gate) -> bool:
+    """Whether a usual step (USUAL_STEP_MS) is short against the gate's time constant at usual voltages."""
+    return all(float(evaluate(gate.rate, v)) * USUAL_STEP_MS < NEAR_ZERO for v in USUAL_MV)
+
+
 def _advance(channels: ChannelSet) -> list[str]:
     """One compartment, one step: gates move on and are stored; returns its part of the matrix and of the right-hand side."""
     lines = [_HEADER, "def advance(states, now, new, dens, at, base, capacitance, h):", f"{_INDENT}V = load(states, now)"]
-    lines += _curves(channels, slopes=False)
+    lines += _curves(channels, slopes=False) + _decays(channels)
     for i, gate in enumerate(channels.gates):
         if gate.instantaneous:
             lines.append(f"{_INDENT}x_{i} = inf_{i}")
         else:
-            lines.append(f"{_INDENT}x_{i} = inf_{i} + (load(states, now + {i + 1} * WIDTH) - inf_{i}) * exp(-h * rate_{i})")
+            lines.append(f"{_INDENT}x_{i} = inf_{i} + (load(states, now + {i + 1} * WIDTH) - inf_{i}) * kept_{i}")
         lines.append(f"{_INDENT}store(states, new + {i + 1} * WIDTH, x_{i})")
     return [*lines, *_matrix_part(channels), ""]
 
@@ -113,13 +140,12 @@ def _gate_slopes(channels: ChannelSet, new: str) -> list[str]:
 
     The slope takes what is left of a gate's distance from its target, (inf - x_old) kept, from where it ended: inf - x_new.
     """
-    lines = _curves(channels, slopes=True)
+    lines = _curves(channels, slopes=True) + _decays(channels)
     for i, gate in enumerate(channels.gates):
         if gate.instantaneous:
             lines += [f"{_INDENT}x_{i} = inf_{i}", f"{_INDENT}slope_{i} = dinf_{i}"]
         else:
             lines += [
-                f"{_INDENT}kept_{i} = exp(-h * rate_{i})",
                 f"{_INDENT}x_{i} = {new.format(i=i, at=i + 1)}",
                 f"{_INDENT}slope_{i} = dinf_{i} * (1.0 - kept_{i}) + h * (inf_{i} - x_{i}) * drate_{i}",
             ]

@@ -159,6 +159,19 @@ def _times_power_of_two(typingctx: Any, x: Any, exponent_bits: Any) -> Any:
 
 
 @intrinsic
+def _everywhere(typingctx: Any, mask: Any) -> Any:
+    """Whether the mask holds in all lanes. A plain boolean is taken too."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if not isinstance(mask, Mask):
+            return arguments[0]
+        bits = ir.IntType(mask.width)
+        return builder.icmp_unsigned("==", builder.bitcast(arguments[0], bits), ir.Constant(bits, (1 << mask.width) - 1))
+
+    return types.boolean(mask), codegen
+
+
+@intrinsic
 def _align_stack(typingctx: Any) -> Any:
     """Makes the calling function keep its stack aligned to a cache line. Lanes that do not fit into the registers are spilled
     to the stack; unaligned, every second one of them would straddle two cache lines."""
@@ -176,6 +189,7 @@ def _align_stack(typingctx: Any) -> Any:
 
 # Numba passes the typing context; to type checkers these are plain functions
 align_stack: Any = _align_stack
+everywhere: Any = _everywhere
 select: Any = _select
 times_power_of_two: Any = _times_power_of_two
 

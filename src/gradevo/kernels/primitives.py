@@ -11,7 +11,7 @@ measures them against the maths library.
 
 from numba import njit
 
-from gradevo.kernels.lanes import select, times_power_of_two
+from gradevo.kernels.lanes import everywhere, select, times_power_of_two
 
 # codegen.py sets this for a float32 kernel
 SINGLE = False
@@ -23,6 +23,8 @@ LOG2_E = 1.4426950408889634
 # ln 2 in two parts; the first has so few bits that a small integer times it is exact
 LN2_HIGH = 0.693359375 if SINGLE else 0.693147180369123816490
 LN2_LOW = -2.12194440e-4 if SINGLE else 1.90821492927058770002e-10
+# below ln 2 / 2, where the nearest whole multiple of ln 2 is 0
+NEAR_ZERO = 0.3465
 # 1.5 times two to the number of mantissa bits: adding it to a small number leaves that number, rounded to an integer, in the
 # low bits of the sum
 ROUND_MAGIC = 12582912.0 if SINGLE else 6755399441055744.0
@@ -32,13 +34,8 @@ EXACT = {"contract", "nsz"}
 
 
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)
-def exp_within(x, limit):
-    """exp(min(max(x, -limit), limit)); a NaN becomes a limit, which the voltage's own NaN outlives."""
-    x = select(x > -limit, x, -limit)
-    x = select(x < limit, x, limit)
-    shifted = x * LOG2_E + ROUND_MAGIC
-    n = shifted - ROUND_MAGIC
-    r = (x - n * LN2_HIGH) - n * LN2_LOW
+def exp_near_zero(r):
+    """exp(r) for |r| < NEAR_ZERO, to the bit what exp gives there: it would find n = 0."""
     # even and odd powers apart: two chains of multiplications run side by side
     z = r * r
     if SINGLE:
@@ -55,8 +52,18 @@ def exp_within(x, limit):
         q = q * z + 0.1666666666666668
     p = q * r + p
     p = p * r + (1.00000004003887 if SINGLE else 1.0)
-    p = p * r + 1.0
-    return times_power_of_two(p, shifted)
+    return p * r + 1.0
+
+
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
+def exp_within(x, limit):
+    """exp(min(max(x, -limit), limit)); a NaN becomes a limit, which the voltage's own NaN outlives."""
+    x = select(x > -limit, x, -limit)
+    x = select(x < limit, x, limit)
+    shifted = x * LOG2_E + ROUND_MAGIC
+    n = shifted - ROUND_MAGIC
+    r = (x - n * LN2_HIGH) - n * LN2_LOW
+    return times_power_of_two(exp_near_zero(r), shifted)
 
 
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)
