@@ -74,3 +74,8 @@ def test_linoid_slope_is_the_derivative():
 def test_exponential_is_limited_and_finite():
     out = on_array(p.exp)(np.array([-1e9, 1e9, -np.inf, np.inf]))
     np.testing.assert_allclose(out, np.exp([-200, 200, -200, 200]), rtol=1e-15)
+
+
+def test_exponential_near_zero_has_the_bits_of_the_whole_one():
+    x = np.linspace(-p.NEAR_ZERO, p.NEAR_ZERO, 100001)[1:-1]
+    np.testing.assert_array_equal(on_array(p.exp_near_zero)(x), on_array(p.exp)(x))

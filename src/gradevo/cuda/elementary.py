@@ -36,6 +36,12 @@ def select(condition, a, b):
 
 
 @device
+def everywhere(condition):
+    """Whether a condition holds in all lanes, of which a thread has one."""
+    return condition
+
+
+@device
 def exp_within(x, limit):
     """exp(min(max(x, -limit), limit)); a NaN becomes a limit, which the voltage's own NaN outlives."""
     x = select(x > -limit, x, -limit)

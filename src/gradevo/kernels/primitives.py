@@ -11,7 +11,7 @@ measures them against the maths library.
 
 from numba import njit
 
-from gradevo.kernels.lanes import everywhere, select, times_power_of_two
+from gradevo.kernels.lanes import select, times_power_of_two
 
 # codegen.py sets this for a float32 kernel
 SINGLE = False
