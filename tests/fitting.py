@@ -13,6 +13,8 @@ from gradevo.transforms import Transform
 class Quadratic:
     """loss = mean over stimuli of weighted squared log-density errors; has what methods and meters use of a Problem."""
 
+    tensors = None  # it takes arrays
+
     def __init__(self, n_parameters: int = 4, n_stimuli: int = 3, view: str = "unit", diverge_above: float = np.inf):
         self.name = "quadratic"
         self.n_parameters = n_parameters

@@ -72,6 +72,7 @@ def fit(
     method: Annotated[str, typer.Argument(help="one of `gradevo methods`")],
     seed: Annotated[int, typer.Option(help="of everything random in the method", min=0)] = 0,
     out: Annotated[Path | None, typer.Option(help="write the history here (.parquet), the rest beside it (.json)")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or auto (docs/gpu.md); without it, the config's")] = None,
 ) -> None:
     """Run one method on one problem of a study, with the study's settings and limits, in a process of its own.
 
@@ -80,10 +81,15 @@ def fit(
     from rich.console import Console
 
     from gradevo.config import load_config
+    from gradevo.devices import resolved, said_of
     from gradevo.methods import get_method
 
     declared = load_config(config)
     get_method(method)
+    asked = device or declared.get("device", "cpu")
+    declared["device"] = resolved(asked)
+    if asked != declared["device"]:
+        typer.echo(f"device {asked}: {said_of(declared['device'])}")
     if out is not None:
         if out.suffix != ".parquet":
             raise ValueError(f"--out {out} must end in .parquet")

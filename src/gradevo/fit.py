@@ -116,7 +116,8 @@ def fit(
             "settings": complete,
             "preset": (settings or {}).get("preset"),
             "limits": limits,
-            **describe_run(chosen.module),
+            "device": problem.device,
+            **describe_run(chosen.module, problem.device),
         },
     )
 
@@ -127,6 +128,7 @@ def _run(
     """The method's end as a value."""
     try:
         run = method.run  # imports the method's libraries: before the clock starts
+        problem.warm_up()
         meter.start()
         status, message = run(problem, meter, rng, **settings)
     except RunEnded as end:

@@ -16,6 +16,7 @@ import numpy as np
 
 from gradevo.apart import Child, Death, Limits, fit_apart, process_limits
 from gradevo.config import Config
+from gradevo.devices import resolved
 from gradevo.fit import Ended
 from gradevo.kept import KILLED, fit_key, jobs_before, keep, kept_folder, take_over
 from gradevo.kernels.compiling import compile_seconds
@@ -53,15 +54,18 @@ def run_seeds(
 
     A process between this one and the fits' is warmed up first, by a fit of one candidate that is thrown away: loading a
     method's libraries and the kernels takes seconds, and no seed's clock should pay for it. If that process does not live
-    through it, the fits are made in cold processes, where whatever went wrong becomes their result.
+    through it, the fits are made in cold processes, where whatever went wrong becomes their result. On a GPU nothing is warmed
+    up, and each fit gets it ready before its clock starts: a process that has begun CUDA cannot fork others that use it.
 
     threads: at most so many, unless GRADEVO_THREADS says otherwise.
     job_memory_MB: of the cluster's job that this is; None where it is not one. Fits that would outgrow it, or that are killed
     in it, are left to the next job, which has more memory; the JOBS-th of them makes them rows.
     attempt: the how manieth job this is, 1 for the first.
 
-    Raises SystemExit, naming the file and the way out, where files cannot be written; naming the fits that are left.
+    Raises SystemExit, naming the file and the way out, where files cannot be written; naming the fits that are left. Raises
+    ValueError where the config's device is not there.
     """
+    config = {**config, "device": resolved(config.get("device", "cpu"))}
     if threads is not None:
         os.environ.setdefault("GRADEVO_THREADS", str(min(threads, available_threads())))
     keys = {seed: fit_key(config, problem, method, seed, targets, available_threads()) for seed in files}
@@ -103,7 +107,7 @@ def _make(
     attempt: int,
 ) -> None:
     name, first = next((problem.name, problem) for problem in problems.values())
-    compile_s = _warm_up(config, first, method) if warm else 0.0
+    compile_s = _warm_up(config, first, method) if warm and config["device"] == "cpu" else 0.0
     # what is loaded stays: fits need not look through it, nor copy its pages by doing so
     gc.enable()
     gc.freeze()

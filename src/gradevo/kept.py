@@ -47,7 +47,7 @@ def fit_key(config: Config, problem: str, method: str, seed: int, targets: str |
     second half of the hash, the machine, whose times it has.
     """
     chosen = get_method(method)
-    run = describe_run(chosen.module)
+    run = describe_run(chosen.module, config.get("device", "cpu"))
     machine = run.pop("hardware")
     declared = config["problems"][problem]
     description: dict[str, Any] = {

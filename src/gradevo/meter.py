@@ -226,11 +226,11 @@ class Meter:
         self._record(problem, thetas, terms.mean(axis=1), cut, gradient=False)
         return terms
 
-    def loss_and_gradient(self, problem: Problem, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """[K, P] -> losses [K] and d loss / d theta [K, P]. Raises RunEnded."""
+    def loss_and_gradient(self, problem: Problem, thetas: Any) -> tuple[np.ndarray, np.ndarray]:
+        """[K, P] -> losses [K] and d loss / d theta [K, P]; a problem on a GPU takes and gives tensors too. Raises RunEnded."""
         thetas, cut = self._admit(problem, thetas, gradient=True)
         losses, gradients = problem.loss_and_gradient(thetas)
-        self._record(problem, thetas, losses, cut, gradient=True)
+        self._record(problem, _on_host(thetas), losses, cut, gradient=True)
         return losses, gradients
 
     def residual_products(self, problem: Problem, theta: np.ndarray) -> ResidualProducts:
@@ -296,7 +296,8 @@ class Meter:
         self, problem: Problem, thetas: np.ndarray, gradient: bool, tangents: int = 0, each: int | None = None
     ) -> tuple[np.ndarray, bool]:
         """The part of the batch that the budget pays for, and whether any was cut off."""
-        thetas = np.asarray(thetas, dtype=float)
+        if not hasattr(thetas, "cpu"):  # a tensor goes as it is
+            thetas = np.asarray(thetas, dtype=float)
         if thetas.ndim != 2:
             raise ValueError(f"thetas has shape {thetas.shape}; a batch is [candidates, parameters]")
         if problem.n_simulations != self.n_simulations:
@@ -367,3 +368,8 @@ class Meter:
 
     def _budget_message(self) -> str:
         return f"spent {self.simulation_equivalents:.0f} of {self.budget_equivalents:.0f} simulation-equivalents"
+
+
+def _on_host(thetas: Any) -> np.ndarray:
+    """Thetas that may be a tensor on a GPU."""
+    return thetas if isinstance(thetas, np.ndarray) else thetas.cpu().numpy()

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gradevo.devices import resolved
 from gradevo.kernels import cpu
 from gradevo.losses import Loss, Recorded, make_loss
 from gradevo.neuron import Neuron
@@ -53,6 +54,7 @@ class Problem:
     true_values : [quantities, n] the truth in every compartment, where it varies within the regions that are fitted
     observed, heldout_observed : boolean [stimuli, samples, recorded], what was recorded of target and of the held-out target,
         where sweeps differ in sites or times; None for everything
+    device : where it is computed: "cpu", "cuda", or "auto" for the GPU where there is one (docs/gpu.md)
     start_factor : random starts lie at this distance from the truth, as a factor: the root mean square over parameters of
         |log(start / truth)| is log(start_factor). None: they are anywhere in the middle of the box
 
@@ -80,8 +82,10 @@ class Problem:
     observed: np.ndarray | None = None
     heldout_observed: np.ndarray | None = None
     start_factor: float | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "device", resolved(self.device))
         for field in ("low", "high", "truth", "start"):
             value = getattr(self, field)
             if value is not None:
@@ -215,15 +219,22 @@ class Problem:
         thetas = self._batch(thetas)
         return self._terms(self.densities(thetas))
 
-    def loss_and_gradient(self, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Losses [K] and d loss / d theta [K, P]. A diverged candidate has loss inf and gradient zero."""
+    def loss_and_gradient(self, thetas: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Losses [K] and d loss / d theta [K, P]. A diverged candidate has loss inf and gradient zero.
+
+        Of thetas that are a tensor (see ``tensors``), the gradient is one too.
+        """
+        if self._on_device is not None:
+            return self._on_device.loss_and_gradient(thetas)
         thetas = self._batch(thetas)
         losses = np.empty(len(thetas))
         gradients = np.zeros(thetas.shape)
         loss, target = self.loss_function, self._recordings[0][1]
         for rows in _chunks(len(thetas), self.neuron, self.protocol, loss, gradient=True):
             inputs, possible = self._inputs(self.densities(thetas[rows]))
-            terms, found = gradient_numpy(self.neuron, inputs.densities, self._plans[0], loss, target, **inputs.passive())
+            terms, found = gradient_numpy(
+                self.neuron, inputs.densities, self._plans[0], loss, target, **inputs.passive(), device=self.device
+            )  # fmt: skip
             values = terms.mean(axis=1)
             finite = np.isfinite(values) & possible
             losses[rows] = np.where(finite, values, np.inf)
@@ -247,7 +258,10 @@ class Problem:
         if not self.parameters.possible(values[None])[0]:
             return ResidualProducts(np.inf, np.zeros(len(theta)), np.zeros((len(theta), len(theta))))
         _, target, _ = self._recordings[0]
-        loss, half, normal = residual_products(self.parameters, self._plans[0], target, weights, values)
+        if self._on_device is not None:
+            loss, half, normal = self._on_device.residual_products(weights, values)
+        else:
+            loss, half, normal = residual_products(self.parameters, self._plans[0], target, weights, values, self.device)
         slope = self.coordinates.slope(theta)
         return ResidualProducts(loss, half * slope, normal * slope[:, None] * slope)
 
@@ -268,12 +282,14 @@ class Problem:
     def _terms(self, densities: np.ndarray, heldout: bool = False) -> np.ndarray:
         """Densities [K, P] -> the loss's terms [K, stimuli], chunk by chunk."""
         densities = np.asarray(densities, dtype=float)
+        if self._on_device is not None:
+            return self._on_device.terms(densities, heldout)
         protocol, target, _ = self._recordings[heldout]
         loss = self._losses[heldout]
         terms = np.empty((len(densities), protocol.n_stimuli))
         for rows in _chunks(len(densities), self.neuron, protocol, loss, gradient=False):
             inputs, possible = self._inputs(densities[rows])
-            voltages = simulate_numpy(self.neuron, inputs.densities, self._plans[heldout], **inputs.passive())
+            voltages = simulate_numpy(self.neuron, inputs.densities, self._plans[heldout], **inputs.passive(), device=self.device)
             values = loss.terms(voltages, target)
             terms[rows] = np.where(np.isfinite(values) & possible[:, None], values, np.inf)
         return terms
@@ -283,6 +299,25 @@ class Problem:
         capacitance below zero, in whose place the default is simulated."""
         possible = self.parameters.possible(densities)
         return self.parameters.inputs(np.where(possible[:, None], densities, self.parameters.defaults)), possible
+
+    @cached_property
+    def _on_device(self) -> Any:
+        """What computes whole populations on the GPU, in torch; None where that is the CPU's, or numpy's part."""
+        if self.device == "cpu":
+            return None
+        from gradevo.cuda.population import population_on_device
+
+        return population_on_device(self)
+
+    def warm_up(self) -> None:
+        """Gets a GPU ready, where that computes; what the first gradient would else wait for. The CPU's kernels need none."""
+        if self.device == "cuda":
+            self.loss_and_gradient(self.sample_initial(np.random.default_rng(0), 1))
+
+    @property
+    def tensors(self) -> str | None:
+        """The torch device whose tensors ``loss_and_gradient`` takes, and returns the gradient as; None for arrays of numpy."""
+        return None if self._on_device is None else self._on_device.place
 
     @cached_property
     def _plans(self) -> tuple[cpu.Plan, ...]:

@@ -7,6 +7,8 @@ import hashlib
 import os
 import platform
 import resource
+import subprocess
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -18,9 +20,12 @@ _PACKAGE = Path(__file__).parent
 # Everything between a density and a loss. A method's own file, and those of methods/ that it imports, come on top.
 _SIMULATION_SOURCES = (
     "units.py", "channels", "morphology", "neuron.py", "densities.py", "tree.py", "regions.py", "parameters.py", "sensitivity.py",
-    "stimulus", "truth.py", "protocol.py", "observations.py", "simulate.py", "autograd.py", "kernels", "losses", "transforms.py",
-    "problem.py", "meter.py", "fit.py",
+    "stimulus", "truth.py", "protocol.py", "observations.py", "devices.py", "simulate.py", "autograd.py", "kernels", "losses",
+    "transforms.py", "problem.py", "meter.py", "fit.py",
 )  # fmt: skip
+
+# What a result rests on besides where it was computed on a GPU: of the CPU's, no line in there matters.
+_DEVICE_SOURCES = ("cuda",)
 
 # What else a method may rest on that brings its own simulator.
 _BUILDING_SOURCES = {"gradevo.export": "export.py", "gradevo.nmodl": "nmodl"}
@@ -28,11 +33,11 @@ _BUILDING_SOURCES = {"gradevo.export": "export.py", "gradevo.nmodl": "nmodl"}
 _LIBRARIES = ("gradevo", "torch", "numpy", "scipy", "numba", "sympy", "deap", "cma", "bluepyopt", "efel", "neuron")
 
 
-def source_files(method_module: str | None = None) -> list[Path]:
-    """The source files that affect a result, sorted: the simulation's, and if given the method's own with all that it
-    imports from gradevo.methods."""
+def source_files(method_module: str | None = None, device: str = "cpu") -> list[Path]:
+    """The source files that affect a result, sorted: the simulation's, on a GPU its kernels' besides, and if given the method's
+    own with all that it imports from gradevo.methods."""
     files: list[Path] = []
-    for name in _SIMULATION_SOURCES:
+    for name in (*_SIMULATION_SOURCES, *(_DEVICE_SOURCES if device == "cuda" else ())):
         path = _PACKAGE / name
         files += path.rglob("*.py") if path.is_dir() else [path]
     if method_module is not None:
@@ -61,10 +66,10 @@ def _method_files(name: str) -> set[Path]:
     return found - {_PACKAGE / "methods/method.py"}
 
 
-def source_hash(method_module: str | None = None) -> str:
+def source_hash(method_module: str | None = None, device: str = "cpu") -> str:
     """SHA-256 (hexadecimal) over the relative names and contents of `source_files`."""
     digest = hashlib.sha256()
-    for path in source_files(method_module):
+    for path in source_files(method_module, device):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -86,12 +91,25 @@ def _hardware() -> dict[str, Any]:
     return {"processor": model, "cores": cores, "system": f"{platform.system()} {platform.machine()}"}
 
 
-def describe_run(method_module: str | None = None) -> dict[str, Any]:
-    """Versions, hardware, peak memory of this process so far (bytes), and the hash of the sources."""
+def _has_cuda(device: str) -> bool:
+    return device == "cuda" and find_spec("numba_cuda") is not None
+
+
+@cache
+def _gpu() -> str:
+    """Asked of the driver's own program: a process that has begun CUDA could not fork fits."""
+    ask = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    with suppress(FileNotFoundError):
+        return subprocess.run(ask, capture_output=True, text=True).stdout.strip().replace("\n", "; ")
+    return "unknown: there is no nvidia-smi"
+
+
+def describe_run(method_module: str | None = None, device: str = "cpu") -> dict[str, Any]:
+    """Versions, hardware, peak memory of this process so far (bytes), and the hash of the sources that compute on a device."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
-        "versions": dict(_versions()),
-        "hardware": dict(_hardware()),
+        "versions": dict(_versions()) | ({"numba-cuda": version("numba-cuda")} if _has_cuda(device) else {}),
+        "hardware": dict(_hardware()) | ({"gpu": _gpu()} if _has_cuda(device) else {}),
         "peak_memory_bytes": peak if platform.system() == "Darwin" else peak * 1024,
-        "source_sha256": source_hash(method_module),
+        "source_sha256": source_hash(method_module, device),
     }

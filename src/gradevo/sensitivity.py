@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from gradevo.devices import tangents as tangents_on
 from gradevo.kernels import cpu, tangents
 from gradevo.parameters import Parameters
 from gradevo.simulate import passive_properties
@@ -52,7 +53,7 @@ def directions(parameters: Parameters, plan: cpu.Plan, values: np.ndarray) -> ta
 
 
 def residual_products(
-    parameters: Parameters, plan: cpu.Plan, target: np.ndarray, weights: np.ndarray, values: np.ndarray
+    parameters: Parameters, plan: cpu.Plan, target: np.ndarray, weights: np.ndarray, values: np.ndarray, device: str = "cpu"
 ) -> ResidualProducts:
     """For parameters [P] in physical units and the loss: mean over stimuli of sum of weights times squared differences to target
     [stimuli, samples, recorded]. The weights are [samples, recorded], or [stimuli, samples, recorded] where stimuli differ in
@@ -76,7 +77,8 @@ def residual_products(
     passive = passive_properties(parameters.neuron, 1, inputs.capacitance, inputs.axial_resistivity)
     # our own threads already fill the cores; and BLAS then sums in one order, whatever their number
     with threadpool_limits(1, user_api="blas"):
-        voltages = tangents.stream_jacobian(plan, inputs.densities[0], directions(parameters, plan, values), add, passive=passive)
+        every = directions(parameters, plan, values)
+        voltages = tangents_on(device).stream_jacobian(plan, inputs.densities[0], every, add, passive=passive)
     loss = float((weights * (voltages - target) ** 2).sum(axis=(1, 2)).mean())
     if not np.isfinite(loss):
         return ResidualProducts(np.inf, np.zeros(n_parameters), np.zeros((n_parameters, n_parameters)))

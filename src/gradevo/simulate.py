@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradevo.devices import kernels
 from gradevo.kernels import cpu
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
@@ -24,6 +25,7 @@ def simulate(
     *,
     capacitance: torch.Tensor | None = None,
     axial_resistivity: torch.Tensor | None = None,
+    device: str | None = None,
 ) -> torch.Tensor:
     """Voltages of a whole population under every stimulus, in one batch on all cores.
 
@@ -34,14 +36,16 @@ def simulate(
         threads: None for GRADEVO_THREADS or every core.
         capacitance: float64 [population, compartments] uF/cm2; None for the channel set's.
         axial_resistivity: float64 [population] ohm cm; None for the morphology's.
+        device: "cpu", "cuda", or "auto" for the GPU where there is one (docs/gpu.md); None for where the densities are.
 
     Returns:
-        mV, [population, stimuli, samples, recorded sites] (no population axis if there was none). A simulation that
-        diverged is NaN throughout, and its gradient is zero.
+        mV, [population, stimuli, samples, recorded sites], where the densities are (no population axis if there was none). A
+        simulation that diverged is NaN throughout, and its gradient is zero.
 
     Raises:
         ValueError: for tensors of the wrong shape or type, densities that are NaN, capacitances or resistivities that are not
-            positive, a resistivity where compartments are coupled directly, and sites that do not exist.
+            positive, a resistivity where compartments are coupled directly, sites that do not exist, and a device that is not
+            there.
     """
     import torch
 
@@ -55,9 +59,12 @@ def simulate(
     single = densities.ndim == 2
     batch = densities[None] if single else densities
     conductances = None
+    # few numbers, and the kernels' preparation is the host's
+    capacitance, axial_resistivity = (None if a is None else a.cpu() for a in (capacitance, axial_resistivity))
     if capacitance is not None or axial_resistivity is not None:
         capacitance, conductances = _checked_passive(neuron, len(batch), capacitance, axial_resistivity, torch)
-    voltages = Simulation.apply(batch, capacitance, conductances, plan, threads)
+    device = device or ("cuda" if batch.is_cuda else "cpu")
+    voltages = Simulation.apply(batch, capacitance, conductances, plan, threads, device)
     assert isinstance(voltages, torch.Tensor)
     return voltages[0] if single else voltages
 
@@ -107,6 +114,7 @@ def simulate_numpy(
     *,
     capacitance: np.ndarray | None = None,
     axial_resistivity: np.ndarray | None = None,
+    device: str = "cpu",
 ) -> np.ndarray:
     """``simulate`` without torch and without gradients, from and to numpy arrays."""
     densities = np.asarray(densities)
@@ -117,7 +125,7 @@ def simulate_numpy(
     plan = protocol if isinstance(protocol, cpu.Plan) else cpu.make_plan(neuron, protocol)
     passive = passive_properties(neuron, len(batch), capacitance, axial_resistivity)
     dtype = np.float32 if batch.dtype == np.float32 else np.float64
-    voltages = cpu.forward(plan, batch.astype(dtype, copy=False), False, threads, passive)[0]
+    voltages = kernels(device).forward(plan, batch.astype(dtype, copy=False), False, threads, passive)[0]
     return voltages[0] if single else voltages
 
 
@@ -131,6 +139,7 @@ def gradient_numpy(
     *,
     capacitance: np.ndarray | None = None,
     axial_resistivity: np.ndarray | None = None,
+    device: str = "cpu",
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
     """The loss's terms [population, stimuli] against the target [stimuli, samples, recorded] mV, and derivatives of each
     candidate's loss with respect to densities [population, channels, compartments] and, if either was given, to capacitance
@@ -147,12 +156,12 @@ def gradient_numpy(
             flat[simulations], found = loss.terms_and_slopes(stimuli, voltages, target)
             return found
 
-        found = cpu.gradient(plan, densities, slopes, threads, passive, wanted)
+        found = kernels(device).gradient(plan, densities, slopes, threads, passive, wanted)
         terms = flat.reshape(shape)
     else:
-        voltages, _, run = cpu.forward(plan, densities, True, threads, passive)
+        voltages, _, run = kernels(device).forward(plan, densities, True, threads, passive)
         terms = loss.terms(voltages, target)
-        found = cpu.adjoint(run, loss.slopes(voltages, target), wanted)
+        found = kernels(device).adjoint(run, loss.slopes(voltages, target), wanted)
     if found.passive is None or passive is None:
         return terms, (found.densities, None, None)
     resistivity = None

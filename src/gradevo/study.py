@@ -268,8 +268,11 @@ def run_fit(
     on_event: Callable[[Meter], Any] | None = None,
     ended: Ended | None = None,
 ) -> Result:
-    """One fit of the study: the config's settings of `method` and its limits. Raises ValueError as `fit` does."""
+    """One fit of the study: the config's settings of `method`, its limits and its device. Raises ValueError as `fit` does."""
     declared = config["problems"].get(problem.name, {})
+    device = config.get("device", problem.device)
+    if device != problem.device:
+        problem = replace(problem, device=device)
     return fit(
         problem,
         method,

@@ -13,9 +13,11 @@ import numba
 import numpy as np
 from numba import cuda
 
-from gradevo.cuda import backend, batch
+from gradevo.cuda import backend, batch, tangents
 from gradevo.cuda.codegen import generated_module
 from gradevo.kernels import cpu
+from gradevo.parameters import make_parameters
+from gradevo.sensitivity import directions
 from tests.conftest import make_neuron, perturbed, spiking_protocol
 
 COMPUTE_CAPABILITY = (9, 0)
@@ -70,6 +72,9 @@ def main(folder: Path | None) -> None:
     for dtype, across in product((np.float64, np.float32), (False, True)):
         voltages, _, run = backend.forward(plan, perturbed(neuron, 2).astype(dtype), keep=True, across=across)
         backend.adjoint(run, voltages, passive=True)
+    parameters = make_parameters(neuron, ("Na",))
+    every = directions(parameters, plan, parameters.defaults)
+    tangents.stream_jacobian(plan, neuron.default_densities(), every, lambda *_: None)
 
 
 if __name__ == "__main__":

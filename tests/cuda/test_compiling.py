@@ -22,7 +22,8 @@ def test_kernels_compile_in_their_own_precision(tmp_path):
     names = {tuple(line.split()[:2]) for line in compiled.stdout.splitlines()}
     loops = ("forward", "adjoint", "forward_across", "adjoint_across")
     kernels = (*loops, "take_in", "sum_over_stimuli")
-    assert names == {(precision, kernel) for precision in ("float64", "float32") for kernel in kernels}
+    of_tangents = {("float64", kernel) for kernel in ("linearise", "tangent_steps")}
+    assert names == {(precision, kernel) for precision in ("float64", "float32") for kernel in kernels} | of_tangents
     for kernel in loops:
         single = (tmp_path / f"{kernel}_float32.ptx").read_text()
         assert "fma.rn.f32" in single

@@ -14,6 +14,7 @@ from gradevo.config import (
     methods_of,
     morphology_file,
 )
+from gradevo.devices import resolved, said_of
 from gradevo.figures.planned import TABLES, dialled, planned_figures
 from gradevo.kept import forget, kept_folder
 from gradevo.methods import get_method
@@ -44,6 +45,9 @@ PROBLEMS = list(config["problems"])
 MEASURED = [name for name in PROBLEMS if "measured" in config["problems"][name]]
 METHODS = list(config["methods"])
 SEEDS = config["seeds"]
+# where fits are computed; a cluster's GPUs are on other machines than this one
+DECLARED_DEVICE = config.get("device", "cpu")
+DEVICE = "cuda" if DECLARED_DEVICE == "cuda" else resolved(DECLARED_DEVICE)
 # every problem is fitted by every method, or by those that it names
 FITS = [
     f"{RESULTS}/fits/{problem}__{method}__s{seed}"
@@ -73,7 +77,8 @@ def sources(method=None):
     """The source files that a target (no method) or a fit depends on: as inputs, so that a changed one is the reason
     that Snakemake gives, and a merely touched one changes nothing (it compares checksums).
     """
-    files = source_files(f"gradevo.methods.{method}" if method else None)
+    device = DEVICE if method else "cpu"
+    files = source_files(f"gradevo.methods.{method}" if method else None, device)
     return [path.relative_to(Path.cwd()).as_posix() for path in files]
 
 
@@ -139,13 +144,22 @@ def fit_resources():
     if "wall_limit_s" in config:
         limit_s = len(SEEDS) * (config["wall_limit_s"] + GRACE_S)
         asked["runtime"] = 5 + math.ceil(limit_s / 60)
-    if config.get("device") == "cuda":
+    if DEVICE == "cuda":
         asked["gpu"] = 1
     return asked
 
 
 def begin():
-    """Claim the folder for this run, or refuse it; forced fits are not taken over from an earlier run."""
+    """Claim the folder for this run, or refuse it, say on what it computes where the config leaves that open, and refuse a GPU
+    that is not here; forced fits are not taken over from an earlier run.
+    """
+    if workflow.local_exec:
+        try:
+            resolved(DECLARED_DEVICE)
+        except ValueError as error:
+            raise WorkflowError(f"{error}: `device: cpu`, or auto, in the config")
+    if DECLARED_DEVICE == "auto":
+        print(f"gradevo: device auto: {said_of(DEVICE)}", file=sys.stderr, flush=True)
     try:
         claim()
     except FolderBusy as busy:

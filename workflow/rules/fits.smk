@@ -29,6 +29,7 @@ rule fit:
         settings=lambda wildcards: get_method(wildcards.method).settings(
             config["methods"][wildcards.method]
         ),
-        limits={key: config.get(key) for key in LIMITS},
+        limits={key: config.get(key) for key in LIMITS}
+        | ({"device": DEVICE} if DEVICE != "cpu" else {}),
     script:
         "../scripts/run_fits.py"

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 from numba import cuda
 
-from gradevo.cuda.device import free_bytes
+from gradevo.cuda.device import free_bytes, simulated
 
 
 class Arrays(Protocol):
@@ -68,14 +68,18 @@ class TorchArrays:
         if isinstance(values, np.ndarray):
             values = self._torch.from_numpy(values)
         wanted = getattr(self._torch, np.dtype(dtype).name)
-        return cuda.as_cuda_array(values.detach().to(self._device, wanted).contiguous())
+        return self._view(values.detach().to(self._device, wanted).contiguous())
 
     def empty(self, shape: tuple[int, ...], dtype: type) -> Any:
         kind = "uint8" if dtype is np.bool_ else np.dtype(dtype).name
-        return cuda.as_cuda_array(self._torch.empty(shape, dtype=getattr(self._torch, kind), device=self._device))
+        return self._view(self._torch.empty(shape, dtype=getattr(self._torch, kind), device=self._device))
 
     def give(self, values: Any) -> Any:
         return self._torch.as_tensor(values, device=self._device)
+
+    def _view(self, tensor: Any) -> Any:
+        """The tensor's memory as kernels take it."""
+        return cuda.as_cuda_array(tensor)
 
     def free_bytes(self) -> float:
         """What torch's allocator has in store counts as free."""
@@ -84,10 +88,43 @@ class TorchArrays:
         return memory.mem_get_info(self._device)[0] + in_store
 
 
+class SimulatedTorchArrays(TorchArrays):
+    """What `TorchArrays` is, for Numba's simulator: its device is the host, so it takes tensors there, without copies too."""
+
+    stream = 0
+
+    def __init__(self, example: Any) -> None:
+        import torch
+
+        self._torch, self._device = torch, example.device
+
+    def give(self, values: Any) -> Any:
+        return self._torch.from_numpy(np.asarray(values.copy_to_host()))
+
+    def _view(self, tensor: Any) -> Any:
+        from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+
+        return FakeCUDAArray(tensor.numpy())
+
+    def free_bytes(self) -> float:
+        return free_bytes()
+
+
+def torch_device() -> str | None:
+    """Where torch keeps tensors that kernels take as they are; None where it has no access to the device."""
+    import torch
+
+    if simulated():
+        return "cpu"
+    return f"cuda:{cuda.get_current_device().id}" if torch.cuda.is_available() else None
+
+
 def arrays_for(densities: Any) -> Arrays:
     """By where the densities are.
 
     Raises:
         ValueError: for tensors on another device than the one that kernels run on.
     """
-    return TorchArrays(densities) if getattr(densities, "is_cuda", False) else HostArrays()
+    if getattr(densities, "is_cuda", False):
+        return TorchArrays(densities)
+    return SimulatedTorchArrays(densities) if simulated() and not isinstance(densities, np.ndarray) else HostArrays()

@@ -28,6 +28,7 @@ def forward(
     plan: Plan,
     densities: Any,
     keep: bool,
+    threads: int | None = None,
     passive: Passive | None = None,
     checkpoint_every: int | None = None,
     across: bool | None = None,
@@ -37,6 +38,7 @@ def forward(
     Args:
         densities: [population, channels, compartments] S/cm2; numpy, or torch on the device, and so are the results.
         keep: keep what the adjoint needs.
+        threads: of the CPU's kernels; makes no difference here.
         passive: None for the neuron's own.
         checkpoint_every: steps between checkpoints; None keeps every state if there is room, else takes the square root of the
             steps.
@@ -97,6 +99,7 @@ def gradient(
     plan: Plan,
     densities: Any,
     slopes: Callable[[slice, np.ndarray, Any], Any],
+    threads: int | None = None,
     passive: Passive | None = None,
     passive_gradient: bool = False,
     across: bool | None = None,
@@ -107,7 +110,7 @@ def gradient(
     names; it is called once. Voltages and slopes are numpy or torch, as the densities are. Other arguments and errors as
     `forward`.
     """
-    voltages, _, run = forward(plan, densities, True, passive, None, across)
+    voltages, _, run = forward(plan, densities, True, threads, passive, None, across)
     total, stimuli = run.batch.total, plan.protocol.n_stimuli
     upstream = slopes(slice(0, total), np.arange(total) % stimuli, voltages.reshape(total, *voltages.shape[2:]))
     return adjoint(run, upstream, passive_gradient)

@@ -2,7 +2,8 @@
 
 Nothing is written twice: the module is made of functions that the CPU kernel is made of (what a compartment does in a step, the
 primitives, elimination and substitution), taken from their text and declared for the device; of elementary.py, which says what
-``load``, ``store``, ``select`` and ``exp`` are there; and of driver.py and across_driver.py, the loops of a thread.
+``load``, ``store``, ``select`` and ``exp`` are there; and of driver.py, across_driver.py and tangent_driver.py, the loops of
+a thread.
 
 Numba computes ``0.5 * x`` in float64 whatever x is. In a module for float32 every number is therefore written ``real(0.5)``, with
 real = np.float32; on vectors of lanes, which the CPU's kernels compute with, a number takes the lanes' type by itself.
@@ -25,7 +26,8 @@ from gradevo.kernels import codegen as cpu_codegen
 _HERE = Path(__file__).parent
 _KERNELS = Path(cpu_codegen.__file__).parent
 
-_OF_A_COMPARTMENT = {"VOLTAGE_LIMIT", "advance", "conductance", "retreat"}
+_OF_A_COMPARTMENT = {"VOLTAGE_LIMIT", "advance", "conductance", "retreat", "advance_linearised", "drive", "tangent"}
+_LOOPS = ("driver.py", "across_driver.py", "tangent_driver.py")
 _OF_THE_LOOPS = {"eliminate", "substitute", "branch_voltages", "passive_bars"}
 _OF_VECTORS = {"exp_within", "log1p_unit", "LOG2_E", "LN2_HIGH", "LN2_LOW", "ROUND_MAGIC", "EXACT"}
 """What elementary.py says in the device's way."""
@@ -74,7 +76,7 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
         *_definitions(primitives, unwanted=_OF_VECTORS),
         *_definitions(cpu_codegen.channel_source(channels), wanted=_OF_A_COMPARTMENT),
         *_definitions((_KERNELS / "driver.py").read_text(), wanted=_OF_THE_LOOPS),
-        *(part for name in ("driver.py", "across_driver.py") for part in _definitions((_HERE / name).read_text())),
+        *(part for name in _LOOPS for part in _definitions((_HERE / name).read_text())),
     ]
     translated = ast.fix_missing_locations(_ForDevice(single).visit(ast.Module(parts, [])))
     note = (
@@ -82,7 +84,8 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
         "edit the declaration, not this file.\n"
     )
     elementary = (_HERE / "elementary.py").read_text()
-    return f"{note}{elementary}\n\nreal = np.{precision}\n\n{ast.unparse(translated)}\n"
+    sizes = f"real = np.{precision}\nVARIABLES = {1 + len(channels.gates)}"
+    return f"{note}{elementary}\n\n{sizes}\n\n{ast.unparse(translated)}\n"
 
 
 @cache

@@ -4,8 +4,12 @@ A real GPU is driven by numba-cuda (the extra ``cuda``). Without one, Numba's si
 tests: set NUMBA_ENABLE_CUDASIM=1 before anything imports numba.cuda.
 """
 
+import ctypes
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from numba import cuda
@@ -13,8 +17,11 @@ from numba import cuda
 _HOW = "install the extra with pip install 'gradevo[cuda]' on a machine with an NVIDIA GPU and its driver, or compute on the CPU"
 
 
-class NoCudaError(RuntimeError):
+class NoCudaError(ValueError):
     """There is neither a CUDA device nor the simulator."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"device cuda: {what}; {_HOW}")
 
 
 def simulated() -> bool:
@@ -22,19 +29,30 @@ def simulated() -> bool:
     return "simulator" in cuda.jit.__module__
 
 
+@cache
+def missing() -> str | None:
+    """What is missing for kernels to run here, None where nothing is. Asked in a process of its own: once a process has begun
+    CUDA, the processes that it forks cannot use it, and fits are forked."""
+    if simulated():
+        return None
+    if importlib.util.find_spec("numba_cuda") is None:
+        return "numba-cuda is not installed"
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return "this machine has no NVIDIA driver"
+    ask = "from numba import cuda; print(cuda.is_available() or cuda.cuda_error() or 'no device')"
+    asked = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True)
+    answer = " ".join((asked.stdout + asked.stderr).split()[-40:])
+    return None if asked.stdout.strip() == "True" else f"Numba finds no CUDA device ({answer})"
+
+
 def require_device() -> None:
     """Raises NoCudaError, which says what is missing and names the extra, unless kernels can run."""
     if cuda.is_available():
         return
     # numba carries an older copy of the same interface, which finds no device either
-    installed = importlib.util.find_spec("numba_cuda") is not None
-    missing = f"Numba finds no CUDA device ({_reason()})" if installed else "numba-cuda is not installed"
-    raise NoCudaError(f"device cuda: {missing}; {_HOW}")
-
-
-def _reason() -> str:
-    error = cuda.cuda_error()
-    return " ".join(str(error).split()) if error else "no reason given"
+    raise NoCudaError(missing() or f"Numba finds no CUDA device ({cuda.cuda_error() or 'no reason given'})")
 
 
 def device(function: Callable[..., Any]) -> Any:

@@ -109,8 +109,8 @@ def by_trace(voltages: Any) -> Any:
 
 
 def like(voltages: Any, numbers: np.ndarray) -> Any:
-    """The numbers as the voltages are: an array or a tensor, in their precision."""
-    return arrays_of(voltages).asarray(numbers, dtype=voltages.dtype)
+    """The numbers as the voltages are: an array or a tensor, in their precision, where they are."""
+    return arrays_of(voltages).asarray(numbers, dtype=voltages.dtype, device=voltages.device)
 
 
 def mean_over_sites(values: Any, weights: np.ndarray | None) -> Any:

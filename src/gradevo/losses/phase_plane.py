@@ -59,8 +59,8 @@ def phase_plane(
         module = arrays_of(traces)
         middle = (traces[..., 1:] + traces[..., :-1]) / 2
         slope = (traces[..., 1:] - traces[..., :-1]) / interval
-        from_v = (middle / width_mV)[..., None, :] - module.asarray(voltage_axis)[:, None]
-        from_slope = (slope / width_mV_ms)[..., None] - module.asarray(slope_axis)
+        from_v = (middle / width_mV)[..., None, :] - module.asarray(voltage_axis, device=middle.device)[:, None]
+        from_slope = (slope / width_mV_ms)[..., None] - module.asarray(slope_axis, device=slope.device)
         cells = module.exp(from_v * from_v * -0.5) @ module.exp(from_slope * from_slope * -0.5)
         cells = cells * (1 / (2 * np.pi * middle.shape[-1]))
         # one contiguous axis, whose order of summation is the same for every batch

@@ -54,18 +54,20 @@ def run(
             f"{starts=}, {steps=}, {learning_rate=}, {scale=}, {final_rate=}"
         )
     total = steps if steps is not None else max(1, meter.affordable(gradient=True) // starts)
-    variables = torch.from_numpy(problem.sample_initial(rng, starts) / scale)
+    place = problem.tensors or "cpu"
+    variables = torch.from_numpy(problem.sample_initial(rng, starts) / scale).to(place)
     means, squares = torch.zeros_like(variables), torch.zeros_like(variables)
     taken = torch.tensor(0.0)
     for step in itertools.count() if steps is None else range(steps):
         rate = 1.0
         if schedule == "cosine":
             rate = final_rate + (1 - final_rate) * (1 + math.cos(math.pi * min(1.0, step / total))) / 2
-        losses, gradients = meter.loss_and_gradient(problem, variables.numpy() * scale)
-        slopes = torch.from_numpy(gradients * scale)
+        thetas = variables * scale
+        losses, gradients = meter.loss_and_gradient(problem, thetas if problem.tensors else thetas.numpy())
+        slopes = torch.as_tensor(gradients) * scale
         adam_step([variables], [slopes], [means], [squares], [], [taken], lr=learning_rate * rate, **_CONSTANTS)
         lost = np.flatnonzero(~np.isfinite(losses))
         if len(lost):
-            variables[lost] = torch.from_numpy(problem.sample_random(rng, len(lost)) / scale)
+            variables[lost] = torch.from_numpy(problem.sample_random(rng, len(lost)) / scale).to(place)
             means[lost] = squares[lost] = 0.0
     return Outcome(Status.stagnated, f"all {steps} steps taken")
