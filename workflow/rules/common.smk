@@ -87,6 +87,12 @@ def statistics_sources():
     return sorted(map(str, Path("src/gradevo/statistics").glob("*.py")))
 
 
+def findings_sources():
+    """All files that word the findings."""
+    files = map(str, Path("src/gradevo/findings").glob("*.py"))
+    return [*sorted(files), "src/gradevo/wording.py"]
+
+
 def morphology(neuron):
     """The file that a neuron is read from, if any: as an input, so that a changed one makes everything after it again."""
     path = morphology_file(config, neuron)

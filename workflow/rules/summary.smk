@@ -68,12 +68,18 @@ rule findings:
         comparisons=rules.statistics.output.comparisons,
         crossovers=rules.statistics.output.crossovers,
         fixed_budget=rules.statistics.output.fixed_budget,
-        sources=["src/gradevo/findings.py", "src/gradevo/wording.py"],
+        problems=f"{RESULTS}/problems.csv",
+        sources=findings_sources(),
     output:
         f"{RESULTS}/FINDINGS.md",
     log:
         f"{LOGS}/findings.log",
     conda:
         "../../environment.yml"
+    params:
+        # not read by the script: what the sentences say of the config
+        said={
+            key: config.get(key) for key in ("neuron_per_seed", "stop_loss", "success")
+        },
     script:
         "../scripts/write_findings.py"

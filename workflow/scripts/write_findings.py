@@ -10,5 +10,5 @@ from gradevo.files import write_aside
 from gradevo.findings import findings
 
 tables = {name: pd.read_csv(path) for name, path in snakemake.input.items() if name != "sources"}
-text = findings(snakemake.config["study"], tables)
+text = findings(snakemake.config, tables)
 write_aside(snakemake.output[0], lambda path: path.write_text(text))

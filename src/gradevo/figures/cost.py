@@ -24,7 +24,7 @@ PAIR_MARKERS = {"simulation_equivalents": ("o", "#000000", 0.17), "wall_s": ("s"
 
 MOST_SERIES = 3
 
-SHORT = {"Levenberg-Marquardt": "Lev.-Marq.", "differential evolution": "diff. evolution"}
+SHORT = {"Levenberg-Marquardt": "Lev.-Marq.", "differential evolution": "diff. evolution", "genetic algorithm": "genetic"}
 """Names of methods where two stand on a line."""
 
 

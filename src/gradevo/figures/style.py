@@ -44,7 +44,7 @@ LOOKS = {
     "sep_cma_es": Look("diagonal CMA-ES", "#F0A080", "<", "--"),
     "bluepyopt_cma": Look("BluePyOpt CMA-ES", "#882255", ">", "--"),
     "differential_evolution": Look("differential evolution", "#AA4499", "d", "--"),
-    "genetic": Look("genetic", "#E69F00", "D", "--"),
+    "genetic": Look("genetic algorithm", "#E69F00", "D", "--"),
     "ibea": Look("IBEA", "#CC79A7", "v", "--"),
     "bluepyopt_neuron_mse": Look("BluePyOpt on NEURON, voltage", "#661100", "8", "--"),
     "bluepyopt_neuron_efel": Look("BluePyOpt on NEURON, eFEL", "#999933", "H", "--"),
@@ -114,8 +114,9 @@ def rows(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
 
 
 def problem_label(name: str) -> str:
-    """``tree24_0_all`` as ``tree24, 0 | all``: neuron, then stimulated | recorded; other names with spaces."""
-    match = re.fullmatch(r"([A-Za-z0-9]+)_([A-Za-z0-9]+)_([A-Za-z0-9]+)", name)
+    """``tree24_0_all`` as ``tree24, 0 | all``: neuron, then stimulated | recorded, all or a number;
+    other names with spaces."""
+    match = re.fullmatch(r"([A-Za-z0-9]+)_(all|\d+)_(all|\d+)", name)
     return f"{match[1]}, {match[2]} | {match[3]}" if match else name.replace("_", " ")
 
 
