@@ -79,6 +79,20 @@ def test_parts_make_the_whole(results, tmp_path):
     assert joint == check_config(BASE)
 
 
+def test_the_spread_is_over_the_seeds_of_all_parts(results, tmp_path):
+    """Not a part's spread taken again: its extremes come from different machines."""
+    parts = [part(tmp_path / f"part{seed}", results, seeds=[seed]) for seed in BASE["seeds"]]
+    merge(parts, tmp_path / "out")
+    joint = pd.read_csv(tmp_path / "out/spread.csv")
+    assert list(joint["fits"].unique()) == [3]
+    fitted = pd.read_parquet(tmp_path / "out/densities.parquet").groupby(["method", "channel", "region"])["fitted"]
+    keyed = joint.set_index(["method", "channel", "region"]).sort_index()
+    for name, ends in (("lowest", fitted.min()), ("highest", fitted.max())):
+        np.testing.assert_allclose(keyed[name], ends.loc[keyed.index], rtol=1e-5)
+    assert (keyed.loc["sobol", "highest_over_lowest"] > 1).all()
+    assert "Fits: 6. Problems: 1. Methods: 2." in (tmp_path / "out/FINDINGS.md").read_text()
+
+
 def test_parts_of_methods_and_merged_parts_merge(results, tmp_path):
     first = part(tmp_path / "a", results, methods={"lbfgs": {"starts": 1}}, seeds=[0, 1])
     second = part(tmp_path / "b", results, methods={"sobol": {}}, seeds=[0, 1])

@@ -117,17 +117,36 @@ def heldout_stimuli(problem: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_experiment(place: str, problem: Mapping[str, Any]) -> None:
     """Raises ValueError for currents that cross, or held-out stimuli that are the fitted ones."""
+    _check_sites(place, problem)
+    _check_files(f"{place}.stimuli", problem)
     stimuli = problem["stimuli"]
     declared = {"stimuli": stimuli}
     if "heldout" in problem:
-        if "kind" not in problem["heldout"] and stimuli["kind"] == "steps":
-            raise ValueError(f"{place}.heldout: 'steps' are not drawn at random; name a kind of stimuli to hold out")
+        if "kind" not in problem["heldout"] and stimuli["kind"] in ("steps", "file"):
+            raise ValueError(f"{place}.heldout: {stimuli['kind']!r} are not drawn at random; name a kind of stimuli to hold out")
         declared["heldout"] = heldout_stimuli(problem)
+        if stimuli["kind"] == "file" and declared["heldout"] == stimuli:
+            raise ValueError(f"{place}.heldout has the sweeps of the fitted stimuli; name others as sweeps, here and there")
         if declared["heldout"] | {"count": 0} == stimuli | {"count": 0}:
             raise ValueError(f"{place}.heldout has the seed of the fitted stimuli; choose another")
     for key, currents in declared.items():
         if currents.get("low_uA_cm2", 0) > currents.get("high_uA_cm2", float("inf")):
             raise ValueError(f"{place}.{key}: low_uA_cm2 is above high_uA_cm2; swap them")
+
+
+def _check_sites(place: str, problem: Mapping[str, Any]) -> None:
+    """Raises ValueError where it is not said once where currents enter."""
+    from_file = problem["stimuli"]["kind"] == "file"
+    if from_file and "stimulated" in problem:
+        raise ValueError(f"{place}.stimulated: where a file's currents enter is in stimuli.sites; leave one of them out")
+    if not from_file and "stimulated" not in problem:
+        raise ValueError(f"{place}: 'stimulated' is a required property: the compartments into which currents enter")
+
+
+def _check_files(place: str, problem: Mapping[str, Any]) -> None:
+    for path in input_files(problem):
+        if not path.is_file():
+            raise ValueError(f"{place} names {path}; there is no such file in {Path.cwd()}")
 
 
 def _check_target(place: str, problem: Mapping[str, Any]) -> None:
@@ -163,9 +182,7 @@ def _check_measured(place: str, problem: Config, config: Config) -> None:
             f"{place} says neither noise_mV nor loss_target, so that nothing tells a good fit from a bad one; give the standard "
             "deviation of the voltage at rest as noise_mV"
         )
-    for path in measured_files(problem):
-        if not path.is_file():
-            raise ValueError(f"{place}.measured names {path}; there is no such file in {Path.cwd()}")
+    _check_files(f"{place}.measured", problem)
 
 
 def _check_free(place: str, problem: Config, neuron: Config) -> None:
@@ -203,10 +220,12 @@ def morphology_file(config: Config, neuron: str) -> Path | None:
     return Path(shape["path"]) if shape["kind"] == "file" else None
 
 
-def measured_files(problem: Mapping[str, Any]) -> list[Path]:
-    """The files that a problem's recordings are read from; none where they are simulated."""
-    declared = problem.get("measured", {})
-    return [Path(declared[key]) for key in ("traces", "stimuli") if key in declared]
+def input_files(problem: Mapping[str, Any]) -> list[Path]:
+    """The files that a problem's recordings, or the stimuli of simulated ones, are read from."""
+    measured = problem.get("measured", {})
+    named = [measured[key] for key in ("traces", "stimuli") if key in measured]
+    named += [problem[key]["path"] for key in ("stimuli", "heldout") if "path" in problem.get(key, {})]
+    return [Path(path) for path in dict.fromkeys(named)]
 
 
 def find_schema(schema: str | Path | None = None) -> Path:

@@ -18,7 +18,9 @@ import yaml
 from gradevo.config import Config
 from gradevo.figure_tables.all import figure_tables
 from gradevo.files import write_aside, write_table
+from gradevo.findings import findings
 from gradevo.result import Result
+from gradevo.spread import spread
 from gradevo.statistics import FIT
 from gradevo.statistics.series import series
 from gradevo.statistics.settings import read_settings
@@ -97,10 +99,11 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> list[str]:
         tables["summary"], tables["histories"], series(config), read_settings(config.get("statistics"))
     )
     statistics |= figure_tables(config, tables["summary"], tables["histories"], tables["densities"], statistics["profiles"])
-    statistics |= _prices(parts)
+    statistics |= _prices(parts) | {"spread": spread(tables["densities"], tables["summary"])}
     kept = {name: statistics.pop(name) for name in KEPT_WHOLE} | tables
     texts = {
         "statistics.tex": latex,
+        "FINDINGS.md": findings(config, statistics),
         RECORD: json.dumps(record, indent=1) + "\n",
         "config.yaml": yaml.safe_dump(config, sort_keys=False),
     }

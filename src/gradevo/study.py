@@ -15,7 +15,7 @@ from gradevo.config import Config, heldout_stimuli
 from gradevo.densities import DENSITIES
 from gradevo.fit import Ended, fit
 from gradevo.losses import LOSS_UNITS, loss_spec
-from gradevo.measured import measured_arrays
+from gradevo.measured import file_stimulus, in_order, measured_arrays
 from gradevo.meter import TANGENT_WEIGHT, Meter
 from gradevo.morphology import Morphology
 from gradevo.neuron import Neuron
@@ -214,6 +214,8 @@ def _simulated(
     protocol, heldout = _protocols(declared, neuron)
     if not np.array_equal(densities, targets["true_densities_S_cm2"]):
         raise ValueError(f"the targets of problem {name!r} belong to other densities than its neuron's; make them anew")
+    if declared["stimuli"]["kind"] == "file" and not np.array_equal(protocol.stimulus.values_nA, targets["current_nA"]):
+        raise ValueError(f"the targets of problem {name!r} belong to other currents than its file's; make them anew")
     true = parameters.select(densities)
     truth = parameters.express(true)
     return {
@@ -435,11 +437,20 @@ def _observed(declared: Mapping[str, Any], protocol: Protocol, neuron: Neuron) -
 def _protocols(declared: Mapping[str, Any], neuron: Neuron) -> tuple[Protocol, Protocol | None]:
     """The protocol that is fitted, and the held-out one."""
     n, duration_ms = neuron.n_compartments, declared["duration_ms"]
-    stimulated = resolve_sites(declared["stimulated"], n, "stimulated site")
+
+    def stimulus(currents: Mapping[str, Any], given: tuple[int, ...] | None) -> tuple[Stimulus, tuple[int, ...]]:
+        """And the sites that it enters: those given, or a file's own."""
+        if currents["kind"] == "file":
+            read, sites = file_stimulus(currents, neuron, duration_ms)
+            return (read, sites) if given is None else (in_order(read, sites, given), given)
+        sites = resolve_sites(declared["stimulated"], n, "stimulated site") if given is None else given
+        areas_um2 = neuron.morphology.areas_um2[list(sites)]
+        return make_stimulus(currents, areas_um2, duration_ms, UA_PER_CM2_UM2_TO_NA), sites
+
+    fitted, stimulated = stimulus(declared["stimuli"], None)
     interval_ms = declared["sample_interval_ms"]
-    areas_um2 = neuron.morphology.areas_um2[list(stimulated)]
     protocol = Protocol(
-        stimulus=make_stimulus(declared["stimuli"], areas_um2, duration_ms, UA_PER_CM2_UM2_TO_NA),
+        stimulus=fitted,
         stimulated=stimulated,
         recorded=resolve_sites(declared["recorded"], n, "recorded site"),
         sample_interval_ms=interval_ms,
@@ -449,5 +460,5 @@ def _protocols(declared: Mapping[str, Any], neuron: Neuron) -> tuple[Protocol, P
     protocol.validate(neuron)
     if "heldout" not in declared:
         return protocol, None
-    other = make_stimulus(heldout_stimuli(declared), areas_um2, duration_ms, UA_PER_CM2_UM2_TO_NA)
+    other, _ = stimulus(heldout_stimuli(declared), stimulated)
     return protocol, replace(protocol, stimulus=other)

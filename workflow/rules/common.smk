@@ -10,7 +10,7 @@ from gradevo.config import (
     GRACE_S,
     LIMITS,
     check_config,
-    measured_files,
+    input_files,
     methods_of,
     morphology_file,
 )
@@ -100,8 +100,8 @@ def morphology(neuron):
 
 
 def recordings(problem):
-    """The files that a problem's recordings are read from, if any, and the sources that read them: likewise."""
-    files = measured_files(config["problems"][problem])
+    """The files that a problem's recordings or stimuli are read from, if any, and the sources that read them: likewise."""
+    files = input_files(config["problems"][problem])
     readers = sorted(Path("src/gradevo/measured").glob("*.py")) if files else []
     return [path.as_posix() for path in (*files, *readers)]
 

@@ -30,7 +30,7 @@ def problems_table(config: Config, summary: pd.DataFrame) -> pd.DataFrame:
         row = {"problem": name, "series": counts[name], "site_series": sites[name], "neuron": declared["neuron"]}
         row |= {"channels": config["neurons"][declared["neuron"]]["channels"], "compartments": n}
         row |= {"n_parameters": of_fits.loc[name, "n_parameters"]}
-        protocol = make_problem(config, name).protocol if "measured" in declared else None  # whose sites its files name
+        protocol = make_problem(config, name).protocol if "stimulated" not in declared else None  # whose sites its files name
         for key in ("stimulated", "recorded"):
             row[key] = len(getattr(protocol, key) if protocol else resolve_sites(declared[key], n, f"{key} site"))
         row |= {"noise_mV": declared.get("noise_mV", 0.0), "loss_target": of_fits.loc[name, "loss_target"]}

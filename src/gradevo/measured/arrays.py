@@ -25,8 +25,8 @@ def measured_arrays(declared: Mapping[str, Any], neuron: Neuron) -> dict[str, np
     traces = read_table(declared["traces"])
     stimuli = read_table(declared["stimuli"]) if "stimuli" in declared else traces
     sweeps, interval_ms = read_sweeps(traces, stimuli)
-    recorded = _compartments(traces, "voltage", declared["sites"], neuron)
-    stimulated = _compartments(stimuli, "current", declared["sites"], neuron)
+    recorded = site_compartments(traces, "voltage", declared["sites"], neuron)
+    stimulated = site_compartments(stimuli, "current", declared["sites"], neuron)
     fitted, heldout = _split(traces, sweeps, [str(label) for label in declared.get("heldout", [])])
     _check_start(traces, sweeps, neuron)
     target = stacked_voltages(fitted)
@@ -53,20 +53,22 @@ def measured_arrays(declared: Mapping[str, Any], neuron: Neuron) -> dict[str, np
     return arrays
 
 
-def _compartments(table: Table, kind: str, places: Mapping[str, Any], neuron: Neuron) -> list[int]:
-    """Of every site with a column of this kind."""
+def site_compartments(
+    table: Table, kind: str, places: Mapping[str, Any], neuron: Neuron, key: str = "measured.sites"
+) -> list[int]:
+    """Of every site with a column of this kind, in the columns' order; key: what messages call `places`. Raises ValueError."""
     found: dict[int, str] = {}
     for site in table.voltages if kind == "voltage" else table.currents:
         header = table.headers[kind, site]
         if site not in places:
             raise ValueError(
-                f"{table.path}, column {header}: no site {site!r} among measured.sites ({', '.join(places)}); say there where it "
+                f"{table.path}, column {header}: no site {site!r} among {key} ({', '.join(places)}); say there where it "
                 "is, or leave the column out"
             )
-        compartment = compartment_of(f"measured.sites.{site}", places[site], neuron)
+        compartment = compartment_of(f"{key}.{site}", places[site], neuron)
         if compartment in found:
             raise ValueError(
-                f"measured.sites: {found[compartment]} and {site} are both in compartment {compartment} of neuron "
+                f"{key}: {found[compartment]} and {site} are both in compartment {compartment} of neuron "
                 f"{neuron.name!r}; cut it finer (max_compartment_um), or leave one of their columns out"
             )
         found[compartment] = site

@@ -72,7 +72,7 @@ def _sweep(traces: Table, stimuli: Table, label: str, interval_ms: float) -> Swe
             f"{stimuli.path} has no current for sweep {label!r} of {traces.path}; add one, 0 throughout if nothing was injected"
         )
     since = stimuli.time_ms[given] - traces.time_ms[rows[0]]
-    _check_rising(stimuli, given, since)
+    check_rising(stimuli, given, since)
     end = times[some[-1]]
     beyond = np.flatnonzero(since > end + EVEN * interval_ms)
     if len(beyond):
@@ -87,7 +87,7 @@ def _sweep(traces: Table, stimuli: Table, label: str, interval_ms: float) -> Swe
 
 
 def _check_even(table: Table, label: str, rows: np.ndarray, times: np.ndarray, interval_ms: float) -> None:
-    _check_rising(table, rows, times)
+    check_rising(table, rows, times)
     off = np.flatnonzero(np.abs(times - interval_ms * np.arange(len(times))) > EVEN * interval_ms)
     if len(off):
         k = int(off[0])
@@ -98,7 +98,8 @@ def _check_even(table: Table, label: str, rows: np.ndarray, times: np.ndarray, i
         )
 
 
-def _check_rising(table: Table, rows: np.ndarray, times: np.ndarray) -> None:
+def check_rising(table: Table, rows: np.ndarray, times: np.ndarray) -> None:
+    """Raises ValueError at the first of these rows whose time is not after the one before."""
     back = np.flatnonzero(np.diff(times) <= 0)
     if len(back):
         k = int(rows[back[0] + 1])
