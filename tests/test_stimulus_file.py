@@ -133,7 +133,8 @@ def test_bad_files_are_named(tmp_path, lines, message):
 
 
 def test_bad_declarations_are_named(path):
-    for changed, message in (
+    given: dict[str, Any]
+    for given, message in (
         ({"stimulated": "all"}, "problems.p.stimulated: where a file's currents enter is in stimuli.sites"),
         ({"stimuli": from_file(path) | {"path": "nowhere.csv"}}, "problems.p.stimuli names nowhere.csv; there is no such file"),
         ({"stimuli": from_file(path, sites={"near": 0, "far": 9})}, "stimuli.sites.far is compartment 9"),
@@ -145,4 +146,4 @@ def test_bad_declarations_are_named(path):
         ({"stimuli": {"kind": "steps", "amplitudes_uA_cm2": [1], "onset_ms": 0, "duration_ms": 1}}, "'stimulated' is a required"),
     ):
         with pytest.raises(ValueError, match=message):
-            make_problem(check_config(study(**({"stimuli": from_file(path)} | changed))), "p")
+            make_problem(check_config(study(**{"stimuli": from_file(path), **given})), "p")
