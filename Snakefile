@@ -17,6 +17,7 @@ include: "workflow/rules/fits.smk"
 include: "workflow/rules/summary.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tuning.smk"
+include: "workflow/rules/jones2024.smk"
 
 
 rule all:

@@ -1,0 +1,18 @@
+"""Some methods on one condition of the published tables."""
+
+from gradevo.workplace import end_with_workflow
+
+end_with_workflow()
+
+import os
+
+os.environ["GRADEVO_THREADS"] = str(snakemake.threads)
+
+from gradevo.files import write_aside
+from gradevo.jones2024.cases import parts, read_config
+from gradevo.jones2024.fits import fit_case
+
+config = read_config()
+case, methods = parts(config)[snakemake.wildcards.part]
+rows = fit_case(case, config, methods)
+write_aside(snakemake.output[0], lambda path: rows.to_parquet(path, index=False))
