@@ -1,8 +1,8 @@
 # The published tables, again:  snakemake --cores all jones2024
-from gradevo.jones2024.cases import own_sources, parts, read_config
+from gradevo.jones2024.cases import cases, own_sources, read_config
 
 JONES2024 = read_config()
-JONES2024_PARTS = parts(JONES2024)
+JONES2024_CASES = cases(JONES2024)
 # the simulation's, the methods', and what poses the problems
 JONES2024_SOURCES = sorted(
     {
@@ -20,14 +20,14 @@ rule jones2024_fits:
     input:
         sources=JONES2024_SOURCES,
         data=lambda wildcards: [
-            str(file) for file in [JONES2024_PARTS[wildcards.part][0].file] if file
+            str(file) for file in [JONES2024_CASES[wildcards.case].file] if file
         ],
     output:
-        "results/jones2024/fits/{part}.parquet",
+        "results/jones2024/fits/{case}.parquet",
     log:
-        "logs/jones2024/{part}.log",
+        "logs/jones2024/{case}.log",
     wildcard_constraints:
-        part="|".join(JONES2024_PARTS),
+        case="|".join(JONES2024_CASES),
     conda:
         "../../environment.yml"
     threads: fit_threads()
@@ -36,22 +36,18 @@ rule jones2024_fits:
         alone=1,
     params:
         # not read by the script: a change in them makes these fits again, and no others
-        case=lambda wildcards: repr(JONES2024_PARTS[wildcards.part][0]),
-        settings=lambda wildcards: {
-            name: JONES2024["methods"][name]
-            for name in JONES2024_PARTS[wildcards.part][1]
-        },
+        case=lambda wildcards: repr(JONES2024_CASES[wildcards.case]),
         limits={
             key: value
             for key, value in JONES2024.items()
-            if key not in ("data", "methods", "tables")
+            if key not in ("data", "tables")
         },
         table=lambda wildcards: {
             key: value
             for key, value in JONES2024["tables"][
-                JONES2024_PARTS[wildcards.part][0].table
+                JONES2024_CASES[wildcards.case].table
             ].items()
-            if key not in ("parts", "conditions", "files")
+            if key not in ("conditions", "files")
         },
     script:
         "../scripts/fit_jones2024.py"
@@ -59,7 +55,7 @@ rule jones2024_fits:
 
 rule jones2024_tables:
     input:
-        fits=expand(rules.jones2024_fits.output, part=JONES2024_PARTS),
+        fits=expand(rules.jones2024_fits.output, case=JONES2024_CASES),
         sources=JONES2024_SOURCES,
     output:
         toy="results/jones2024/toy.csv",

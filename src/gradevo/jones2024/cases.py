@@ -22,15 +22,16 @@ CHAIN, GRAPH = "chain", "graph"
 Config = dict[str, Any]
 
 _KEYS = {
-    "": ("data", "seed", "stimuli", "noise_mV", "gradient_weight", "tangent_weight", "bounds", "published_steps", "methods",
-         "stalled", "wall_limit_s", "tables"),
-    "stalled": ("then", "above_mV2"),
+    "": ("data", "seed", "noise_mV", "published_steps", "gradient_weight", "tangent_weight", "stop_loss_mV2", "wall_limit_s",
+         "bounds", "methods", "tables"),
     "tables": ("toy", "test184", "shape"),
-    "table": ("compartments", "shape", "graph", "truth_seed", "highest_uA_cm2", "steps_per_sample", "evaluations", "parts",
-              "conditions", "files"),
+    "table": ("compartments", "shape", "truth_seed", "highest_uA_cm2", "stimuli", "steps_per_sample", "methods", "conditions",
+              "files", "graph"),
     "condition": ("stimulated", "recorded", "targets", "fitted"),
-    "file": ("name", "seed", "stimulated", "recorded", "steps_per_sample", "targets", "fitted", "parts"),
+    "file": ("name", "seed", "stimulated", "recorded", "targets", "fitted"),
 }  # fmt: skip
+
+_OPTIONAL = ("files", "graph", "targets", "fitted")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Case:
 
     name: of files. table: which of the tables. source: DRAWN or STORED. stimulated, recorded: as the study writes them.
     targets, fitted: CHAIN or GRAPH, the shape of the neuron that made the targets and of the one that is fitted.
-    parts: the methods, a job each. file: of STORED targets. seed: of the study, whose truth it is.
+    methods: that fit it. file: of STORED targets. seed: of the study, whose truth it is.
     """
 
     name: str
@@ -50,8 +51,7 @@ class Case:
     targets: str
     fitted: str
     seed: int
-    steps_per_sample: int
-    parts: tuple[tuple[str, ...], ...]
+    methods: tuple[str, ...]
     file: Path | None = None
 
 
@@ -62,22 +62,23 @@ def read_config(path: str | Path = CONFIG) -> Config:
         raise FileNotFoundError(f"no config file {path}")
     config = yaml.safe_load(path.read_text())
     _check("", config, path)
-    _check("stalled", config["stalled"], path)
-    _check("tables", config["tables"], path, whole=False)
+    _check("tables", config["tables"], path)
     for table in config["tables"].values():
-        _check("table", table, path, whole=False)
+        _check("table", table, path)
+        for name in table["methods"]:
+            known(f"method of {path}", name, list(config["methods"]))
         for condition in table["conditions"]:
-            _check("condition", condition, path, whole=False)
+            _check("condition", condition, path)
         for file in table.get("files", []):
-            _check("file", file, path, whole=False)
+            _check("file", file, path)
     return config
 
 
-def _check(place: str, declared: Mapping[str, Any], path: Path, whole: bool = True) -> None:
+def _check(place: str, declared: Mapping[str, Any], path: Path) -> None:
     for key in declared:
         known(f"key of {path} ({place or 'top'})", key, list(_KEYS[place]))
-    missing = [key for key in _KEYS[place] if key not in declared]
-    if whole and missing:
+    missing = [key for key in _KEYS[place] if key not in declared and key not in _OPTIONAL]
+    if missing:
         raise ValueError(f"{path}: {place or 'the top'} lacks {', '.join(missing)}; see {CONFIG}")
 
 
@@ -100,31 +101,35 @@ def data_folder(config: Config) -> Path | None:
 def cases(config: Config) -> dict[str, Case]:
     """All conditions by name: the drawn ones, and those of the study's files that are at hand."""
     folder = data_folder(config)
-    found: dict[str, Case] = {}
+    found: list[Case] = []
     for table, declared in config["tables"].items():
         for condition in declared["conditions"]:
-            targets, fitted = (condition.get(key, declared["shape"]) for key in ("targets", "fitted"))
-            stimulated, recorded = str(condition["stimulated"]), str(condition["recorded"])
-            name = "_".join((table, _word(stimulated), _word(recorded), *dict.fromkeys((targets, fitted))))
-            found[name] = Case(
-                name, table, DRAWN, stimulated, recorded, targets, fitted, declared["truth_seed"], declared["steps_per_sample"],
-                tuple(map(tuple, declared["parts"])),
-            )  # fmt: skip
+            sites = (_word(str(condition[key])) for key in ("stimulated", "recorded"))
+            found.append(_case("_".join((table, *sites)), table, DRAWN, declared, condition, declared["truth_seed"]))
         for file in declared.get("files", []) if folder is not None else []:
             path = folder / file["name"]
             if path.is_file():
-                targets, fitted = (file.get(key, declared["shape"]) for key in ("targets", "fitted"))
-                name = f"{table}_{path.stem.replace('-', 'm')}_{fitted}"
-                found[name] = Case(
-                    name, table, STORED, str(file["stimulated"]), str(file["recorded"]), targets, fitted, file["seed"],
-                    file["steps_per_sample"], tuple(map(tuple, file.get("parts", declared["parts"]))), path,
-                )  # fmt: skip
-    return found
+                name = f"{table}_{path.stem.replace('-', 'm')}"
+                found.append(_case(name, table, STORED, declared, file, file["seed"], path))
+    return {case.name: case for case in found}
 
 
-def parts(config: Config) -> dict[str, tuple[Case, tuple[str, ...]]]:
-    """The jobs by name, each a condition and the methods that it runs."""
-    return {f"{name}__{i}": (case, methods) for name, case in cases(config).items() for i, methods in enumerate(case.parts)}
+def _case(
+    name: str, table: str, source: str, declared: Config, condition: Config, seed: int, file: Path | None = None
+) -> Case:  # fmt: skip
+    targets, fitted = (condition.get(key, declared["shape"]) for key in ("targets", "fitted"))
+    return Case(
+        name="_".join((name, *dict.fromkeys((targets, fitted)))),
+        table=table,
+        source=source,
+        stimulated=str(condition["stimulated"]),
+        recorded=str(condition["recorded"]),
+        targets=targets,
+        fitted=fitted,
+        seed=seed,
+        methods=tuple(declared["methods"]),
+        file=file,
+    )
 
 
 def own_sources() -> list[Path]:

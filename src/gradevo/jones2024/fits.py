@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,13 +51,14 @@ def pose(case: Case, config: Config) -> Posed:
     assert condition.truth is not None
     neuron = shaped(condition, case.fitted)
     cpu.warm_up(neuron)
+    steps = config["tables"][case.table]["steps_per_sample"]
     recorded = resolve_sites(case.recorded, condition.n_compartments, "recorded site")
     start = neuron.default_densities()[list(neuron.channels.free_indices)].ravel()
     low, high = config["bounds"]
     problem = Problem(
         name=case.name,
         neuron=neuron,
-        protocol=make_protocol(condition, neuron, recorded, case.steps_per_sample),
+        protocol=make_protocol(condition, neuron, recorded, steps),
         target=condition.voltage.transpose(0, 2, 1)[:, :, list(recorded)],
         low=low * start,
         high=high * start,
@@ -68,15 +68,15 @@ def pose(case: Case, config: Config) -> Posed:
         loss_declared="published_mse",
     )
     if case.source == DRAWN:
-        other = simulated(condition, shaped(condition, case.targets), FINER * case.steps_per_sample)
+        other = simulated(condition, shaped(condition, case.targets), FINER * steps)
     else:
-        other = simulated(condition, neuron, case.steps_per_sample)
+        other = simulated(condition, neuron, steps)
     off = other - condition.voltage.transpose(0, 2, 1)
     return Posed(case, condition, problem, float(np.sqrt((off**2).mean())), float(np.abs(off).max()))
 
 
-def fit_case(case: Case, config: Config, methods: Sequence[str]) -> pd.DataFrame:
-    """The methods' rows. Those of `stalled.then` run only where none before them came down to `stalled.above_mV2`.
+def fit_case(case: Case, config: Config) -> pd.DataFrame:
+    """A row per method.
 
     Columns: those of `tables.COLUMNS` and `tables.SHAPE_COLUMNS` but for what was published, and table, case, status, message,
     dt_ms, trace_rms_mV, trace_max_mV (see `Posed`) and source_sha256. Errors are means over compartments of absolute ones,
@@ -100,32 +100,18 @@ def fit_case(case: Case, config: Config, methods: Sequence[str]) -> pd.DataFrame
         "trace_rms_mV": posed.trace_rms_mV,
         "trace_max_mV": posed.trace_max_mV,
     }
-    rows = []
-    enough = config["stalled"]["above_mV2"][case.source]
-    for method in methods:
-        late = method in config["stalled"]["then"]
-        if late and (not _possible(method, problem) or any(row["loss"] <= enough for row in rows)):
-            continue
-        rows.append(common | {"method": method} | _fitted(posed, config, method))
-    return pd.DataFrame(rows)
-
-
-def _possible(method: str, problem: Problem) -> bool:
-    """Whether a method can have the recordings that it reads."""
-    return method != "regression_lm" or len(problem.protocol.recorded) == problem.neuron.n_compartments
+    return pd.DataFrame([common | {"method": method} | _fitted(posed, config, method) for method in case.methods])
 
 
 def _fitted(posed: Posed, config: Config, method: str) -> dict[str, Any]:
     """One fit's part of a row."""
-    problem, table = posed.problem, config["tables"][posed.case.table]
+    problem = posed.problem
     settings: dict[str, Any] = config["methods"][method]
     as_published = method == PUBLISHED_ADAM
     name = "adam" if as_published else method
-    published = config["published_steps"] + 1  # the densities after the last step are evaluated too
+    evaluations = config["published_steps"] + 1  # the densities after the last step are evaluated too
     if as_published:
-        settings = {"preset": "published", "steps": published} | settings
-    # CMA-ES gets what the published fit costs; whatever else there is, the table's own limit
-    evaluations = published if as_published or name == "cma_es" else table["evaluations"]
+        settings = {"preset": "published", "steps": evaluations} | settings
     last: list[np.ndarray] = []
 
     def follow(meter: Meter) -> None:
@@ -140,6 +126,7 @@ def _fitted(posed: Posed, config: Config, method: str) -> dict[str, Any]:
         gradient_weight=config["gradient_weight"],
         tangent_weight=config["tangent_weight"],
         settings=settings,
+        stop_loss=None if as_published else config["stop_loss_mV2"],
         wall_limit_s=None if as_published else config["wall_limit_s"],
         heldout_points=0,
         on_event=follow,

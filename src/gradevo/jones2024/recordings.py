@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +18,18 @@ from gradevo.units import MS_PER_CM2_TO_S_PER_CM2
 
 
 def recordings(case: Case, config: Config) -> Condition:
-    """The currents, voltages and truth of a condition: of its file, or drawn and simulated.
+    """The currents, voltages and truth of a condition: of its file (its first stimuli), or drawn and simulated.
 
     ``adjacency`` is that of the graph, if the table has one, whatever made the targets.
     """
-    if case.file is not None:
-        return read_condition(case.file)
     declared = config["tables"][case.table]
+    if case.file is not None:
+        stored = read_condition(case.file)
+        first = slice(declared["stimuli"])
+        return replace(stored, current=stored.current[first], voltage=stored.voltage[first])
     n = declared["compartments"]
-    currents = draw_currents(
-        config["stimuli"], n, resolve_sites(case.stimulated, n), declared["highest_uA_cm2"], config["seed"]
-    )  # fmt: skip
+    sites = resolve_sites(case.stimulated, n)
+    currents = draw_currents(declared["stimuli"], n, sites, declared["highest_uA_cm2"], config["seed"])
     empty = Condition(
         path=Path(case.name),
         current=currents,
@@ -37,8 +39,8 @@ def recordings(case: Case, config: Config) -> Condition:
         adjacency=_adjacency(declared),
     )
     neuron = shaped(empty, case.targets)
-    voltage = simulated(empty, neuron, case.steps_per_sample).transpose(0, 2, 1)
-    return Condition(empty.path, currents, voltage, empty.truth, None, empty.adjacency)
+    voltage = simulated(empty, neuron, declared["steps_per_sample"]).transpose(0, 2, 1)
+    return replace(empty, voltage=voltage)
 
 
 def shaped(condition: Condition, shape: str) -> Neuron:

@@ -87,9 +87,9 @@ def record_of(fits: pd.DataFrame, config: Config, threads: int) -> dict[str, Any
     }
 
 
-def write_tables(parts: Sequence[str | Path], config: Config, folder: Path, threads: int) -> None:
+def write_tables(files: Sequence[str | Path], config: Config, folder: Path, threads: int) -> None:
     """toy.csv, test184.csv, shape.csv and record.json in `folder`, from the Parquet files of `fit_case`."""
-    fits = pd.concat([part for part in map(pd.read_parquet, parts) if len(part)], ignore_index=True)
+    fits = pd.concat(list(map(pd.read_parquet, files)), ignore_index=True)
     for name, table in tabulated(fits, config).items():
         write_table(folder / f"{name}.csv", table)
     text = json.dumps(record_of(fits, config, threads), indent=1, default=float) + "\n"
