@@ -60,21 +60,35 @@ def compile_instead(folder: Path | None) -> Any:
     return launch
 
 
+def check_files() -> None:
+    """What is compiled can be kept and found again."""
+    cache = generated_module(make_neuron("chain", "hh").channels).forward._cache
+    files = cache._cache_file
+    cache._impl.locator.ensure_cache_path()
+    key = ((numba.float64,), COMPUTE_CAPABILITY)
+    files.save(key, {"code": b"compiled"})
+    assert type(files).__name__ == "KernelFiles"
+    assert files.load(key) == {"code": b"compiled"}
+    assert files.load((key, "other")) is None
+
+
 def main(folder: Path | None) -> None:
     warnings.simplefilter("ignore")
+    check_files()
     # device functions are compiled for the device that is there
     there = SimpleNamespace(compute_capability=COMPUTE_CAPABILITY)
     vars(sys.modules["numba.cuda.dispatcher"]).update(get_current_device=lambda: there)
     sys.modules[batch.__name__].__dict__.update(kernel_module=generated_module, arrays_for=lambda _: OnTheHost())
+    sys.modules[tangents.__name__].__dict__.update(arrays_for=lambda _: OnTheHost())
     batch.Batch.launch = compile_instead(folder)
     neuron = make_neuron("graph", "hh")
     plan = cpu.make_plan(neuron, spiking_protocol(neuron, duration_ms=0.5))
-    for dtype, across in product((np.float64, np.float32), (False, True)):
-        voltages, _, run = backend.forward(plan, perturbed(neuron, 2).astype(dtype), keep=True, across=across)
-        backend.adjoint(run, voltages, passive=True)
     parameters = make_parameters(neuron, ("Na",))
     every = directions(parameters, plan, parameters.defaults)
     tangents.stream_jacobian(plan, neuron.default_densities(), every, lambda *_: None)
+    for dtype, across in product((np.float64, np.float32), (False, True)):
+        voltages, _, run = backend.forward(plan, perturbed(neuron, 2).astype(dtype), keep=True, across=across)
+        backend.adjoint(run, voltages, passive=True)
 
 
 if __name__ == "__main__":

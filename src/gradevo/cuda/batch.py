@@ -17,7 +17,9 @@ import numpy as np
 
 from gradevo.cuda.arrays import Arrays, arrays_for
 from gradevo.cuda.codegen import kernel_module
+from gradevo.cuda.device import simulated
 from gradevo.cuda.levels import levels
+from gradevo.kernels.compiling import call
 from gradevo.kernels.plan import Passive, Plan
 from gradevo.units import UF_PER_CM2_UM2_TO_NF
 
@@ -41,6 +43,34 @@ class Keeping(NamedTuple):
     whole: bool
     every: int
     checkpoints: int
+
+
+@dataclass(eq=False)
+class Launch:
+    """A kernel with its arguments, run once when it is called; the same as any other launch of the kernel."""
+
+    kernel: Any
+    blocks: int
+    threads: int
+    stream: Any
+    args: tuple[Any, ...]
+    done: bool = False
+
+    def __call__(self) -> None:
+        if not self.done:
+            self.kernel[self.blocks, self.threads, self.stream](*self.args)
+
+    def compile(self, _signature: Any) -> None:
+        """Numba compiles, or loads from disk, what is launched for the first time."""
+        self()
+        # what stays known is the kernel, not the memory of its first arguments
+        self.done, self.args = True, ()
+
+    def __hash__(self) -> int:
+        return hash(id(self.kernel))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Launch) and other.kernel is self.kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +129,12 @@ class Batch:
             self.launch(getattr(self.module, kernel), -(-self.total // THREADS), THREADS, *args)
 
     def launch(self, kernel: Any, blocks: int, threads: int, *args: Any) -> None:
-        kernel[blocks, threads, self.arrays.stream](*args)
+        launch = Launch(kernel, blocks, threads, self.arrays.stream, args)
+        if simulated():
+            launch()
+        else:
+            # the first one compiles, which is on a clock of its own
+            call(launch)
 
     def collect(self, inside: Any, diverged: Any, row: np.ndarray, factor: np.ndarray) -> Any:
         """The sums over stimuli of what simulations own -> [population, i] float64 on the device, i's number ``row``, times

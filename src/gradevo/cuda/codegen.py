@@ -20,6 +20,7 @@ from types import ModuleType
 
 from gradevo.channels.base import ChannelSet
 from gradevo.cuda.device import require_device
+from gradevo.cuda.disk import use_kernel_files
 from gradevo.files import write_aside
 from gradevo.kernels import codegen as cpu_codegen
 
@@ -84,7 +85,7 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
         "edit the declaration, not this file.\n"
     )
     elementary = (_HERE / "elementary.py").read_text()
-    sizes = f"real = np.{precision}\nVARIABLES = {1 + len(channels.gates)}"
+    sizes = f"real = np.{precision}\nTWO_STATES = {2 * (1 + len(channels.gates))}"
     return f"{note}{elementary}\n\n{sizes}\n\n{ast.unparse(translated)}\n"
 
 
@@ -108,6 +109,7 @@ def generated_module(channels: ChannelSet, precision: str = "float64") -> Module
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    use_kernel_files(module)
     return module
 
 

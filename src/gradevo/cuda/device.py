@@ -62,8 +62,8 @@ def device(function: Callable[..., Any]) -> Any:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Decorator of what the host launches."""
-    return cuda.jit(function)
+    """Decorator of what the host launches; compiled kernels are kept on disk (disk.py)."""
+    return cuda.jit(function) if simulated() else cuda.jit(cache=True)(function)
 
 
 def free_bytes() -> float:

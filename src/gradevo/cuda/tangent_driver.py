@@ -35,7 +35,7 @@ def linearise(
     h = first_step_ms if begin + step == 0 else step_ms
     first = (begin + step) * n_variables
     # of two states; the gates that a step leaves are computed once more, and not written where others read
-    two = cuda.local.array(2 * VARIABLES, real)
+    two = cuda.local.array(TWO_STATES, real)
     for e in range(thread, my_factors.size, threads):
         my_factors[e] = my_coupling[e]
     for k in range(thread, my_base.size, threads):

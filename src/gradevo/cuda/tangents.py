@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradevo.cuda import backend, batch
-from gradevo.cuda.arrays import Arrays
+from gradevo.cuda.arrays import Arrays, arrays_for
 from gradevo.kernels.plan import Passive, Plan, make_plan
 from gradevo.kernels.tangents import GROUPS, Directions
 
@@ -83,8 +83,6 @@ class _Walked:
 
 def _parts(plan: Plan, densities: Any, directions: Directions) -> Iterator[tuple[range, Plan]]:
     """Stimuli, as many at once as the device has room for, and their plans."""
-    from gradevo.cuda.arrays import arrays_for
-
     protocol, numbers = plan.protocol, plan.neuron.n_compartments * plan.initial_state.size
     rows = plan.elimination.n_rows
     each = 8 * ((protocol.n_steps + 1) * numbers + (numbers + rows) * directions.count)
