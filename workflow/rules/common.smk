@@ -22,11 +22,6 @@ from gradevo.provenance import source_files
 from gradevo.statistics.series import series
 from gradevo.workplace import FolderBusy, check_writable, claim, sweep
 
-# Snakemake 9.27 limits how many jobs begin per second, and for that looks for new ones once more per second with every job that has
-# ended: after some dozens, that is a third of a core, taken from the fits that are being timed.
-if workflow.scheduling_settings:
-    workflow.scheduling_settings.max_jobs_per_timespan = None
-
 # at once, and without Snakemake's own log, which could not be written either
 try:
     check_writable()
@@ -166,6 +161,9 @@ def begin():
             raise WorkflowError(f"{error}: `device: cpu`, or auto, in the config")
     if DECLARED_DEVICE == "auto":
         print(f"gradevo: device auto: {said_of(DEVICE)}", file=sys.stderr, flush=True)
+    # Snakemake 9.27 limits how many jobs begin per second, and for that looks for new ones once more per second with every job
+    # that has ended: after some dozens, that is a third of a core, taken from the fits that are being timed.
+    workflow.scheduler.job_rate_limiter = None
     try:
         claim()
     except FolderBusy as busy:
