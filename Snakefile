@@ -18,6 +18,7 @@ include: "workflow/rules/summary.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tuning.smk"
 include: "workflow/rules/jones2024.smk"
+include: "workflow/rules/identifiability.smk"
 
 
 rule all:

@@ -36,7 +36,7 @@ def test_lock_satisfies_the_project():
         assert requirement.specifier.contains(version), f"{requirement} against the pinned {version}"
 
 
-@pytest.mark.parametrize("name", ["quick", "ci", "paper"])
+@pytest.mark.parametrize("name", ["quick", "ci", "paper", "identifiability"])
 def test_committed_configs_are_valid(name):
     from gradevo.config import load_config
 

@@ -159,7 +159,10 @@ def figures(
     for line in stale:
         typer.secho(f"STALE: {line}", err=True, fg=typer.colors.RED, bold=True)
     if stale:
-        typer.secho(f"STALE: the figures show the tables as they are; make study CONFIG={config} renews them", err=True, fg="red")
+        renews = (
+            "snakemake --cores all --forceall identifiability" if "identifiability" in declared else f"make study CONFIG={config}"
+        )
+        typer.secho(f"STALE: the figures show the tables as they are; {renews} renews them", err=True, fg="red")
 
 
 @app.command()

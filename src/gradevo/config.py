@@ -104,6 +104,8 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
         if name not in checked["methods"]:
             known = list(checked["methods"])
             raise ValueError(f"statistics.pairs names {name!r}, not among the study's methods; {_closest(name, known)}")
+    if "identifiability" in checked:
+        _check_identifiability(checked["identifiability"], checked["problems"])
     return checked
 
 
@@ -183,6 +185,27 @@ def _check_measured(place: str, problem: Config, config: Config) -> None:
             "deviation of the voltage at rest as noise_mV"
         )
     _check_files(f"{place}.measured", problem)
+
+
+def _check_identifiability(asked: Config, problems: Config) -> None:
+    """Raises ValueError for problems that are not declared or are measured, and for numbers of sites that are drawn but not
+    computed."""
+    named = {"sites.problem": [asked["sites"]["problem"]], "calibration.draws": list(asked["calibration"]["draws"])}
+    named |= {"likelihood.densities": list(asked["likelihood"]["densities"])}
+    named |= {f"placement.{key}": [asked["placement"][key]] for key in ("recording", "stimulation")}
+    for place, names in named.items():
+        for name in names:
+            if name not in problems:
+                raise ValueError(
+                    f"identifiability.{place} names {name!r}, not among the problems; {_closest(name, list(problems))}"
+                )
+            if "measured" in problems[name]:
+                raise ValueError(
+                    f"identifiability.{place} names {name!r}, whose true densities nobody knows; name a simulated one"
+                )
+    for count in asked["sites"]["drawn"]:
+        if count not in asked["sites"]["counts"]:
+            raise ValueError(f"identifiability.sites.drawn has {count}, which is not among its counts; add it there")
 
 
 def _check_free(place: str, problem: Config, neuron: Config) -> None:

@@ -20,6 +20,23 @@ def draw_neuron(
 ) -> Axes:
     """Compartments from start to end [n, 2] um, coloured by values [n], with a scale bar and a colour bar, whose axes are
     returned."""
+    drawn = draw_compartments(ax, start_um, end_um, diameters_um)
+    drawn.set(array=values[order_drawn(diameters_um)], cmap=COLORMAP, norm=Normalize(values.min(), values.max()))
+    bar = figure.colorbar(drawn, ax=ax, orientation="horizontal", shrink=0.8, aspect=18, pad=0.02)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    bar.ax.tick_params(labelsize=6)
+    return bar.ax
+
+
+def order_drawn(diameters_um: np.ndarray) -> np.ndarray:
+    """[n] the compartments in the order in which they are drawn: the soma last, on top of the dendrites that leave its centre."""
+    return np.argsort(diameters_um, kind="stable")
+
+
+def draw_compartments(
+    ax: Axes, start_um: np.ndarray, end_um: np.ndarray, diameters_um: np.ndarray, *, scale_bar: bool = True
+) -> PolyCollection:
+    """Compartments from start to end [n, 2] um, for a caller who gives them values or colours in the order of `order_drawn`."""
     ax.set_axis_off()
     corners = np.concatenate([start_um, end_um])
     span = float((corners.max(axis=0) - corners.min(axis=0)).max())
@@ -29,26 +46,19 @@ def draw_neuron(
     polygons = [_rectangle(start_um[i], end_um[i], width[i]) for i in range(len(start_um))]
     if round_soma:
         polygons[0] = _circle((start_um[0] + end_um[0]) / 2, width[0])
-    # the soma last, on top of the dendrites that leave its centre
-    order = np.argsort(diameters_um, kind="stable")
     edge = 0.4 if len(start_um) < 60 else 0.15
-    drawn = PolyCollection(
-        [polygons[i] for i in order], array=values[order], cmap=COLORMAP, edgecolors="white", linewidths=edge,
-        norm=Normalize(values.min(), values.max()),
-    )  # fmt: skip
+    drawn = PolyCollection([polygons[i] for i in order_drawn(diameters_um)], edgecolors="white", linewidths=edge)
     ax.add_collection(drawn)
     margin = 0.04 * span
     low, high = corners.min(axis=0) - margin, corners.max(axis=0) + margin
-    # room for the scale bar below
+    # room for the scale bar below, without one too: neurons side by side have one scale
     ax.update_datalim([(low[0], low[1] - 0.16 * span), high])
     ax.margins(0)
     ax.autoscale_view()
     ax.set_aspect("equal", adjustable="datalim")
-    _scale_bar(ax, span)
-    bar = figure.colorbar(drawn, ax=ax, orientation="horizontal", shrink=0.8, aspect=18, pad=0.02)
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    bar.ax.tick_params(labelsize=6)
-    return bar.ax
+    if scale_bar:
+        _scale_bar(ax, span)
+    return drawn
 
 
 def _rectangle(start: np.ndarray, end: np.ndarray, width: float) -> np.ndarray:

@@ -17,9 +17,21 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 """Figure -> the tables that it is drawn from, <name>.csv in results/<study>; in the order of the paper."""
 
+IDENTIFIABILITY_TABLES: dict[str, tuple[str, ...]] = {
+    "spectrum": ("spectrum", "verdicts"),
+    "known": ("neuron", "known", "verdicts"),
+    "unseen": ("neuron", "unseen"),
+    "calibration": ("calibration", "z_scores"),
+    "likelihood": ("likelihood", "intervals"),
+    "placement": ("neuron", "placement", "placement_sites"),
+}
+"""The same of what data can tell, whatever the method (config/identifiability.yaml)."""
+
 
 def planned_figures(config: Config) -> list[str]:
     """The figures of a study, in the order of the paper: those for which it has the data."""
+    if "identifiability" in config:
+        return list(IDENTIFIABILITY_TABLES)
     has = {"cost": dialled(config), "price": dialled(config), "recovery": sites_vary(config), "rivals": with_competitors(config)}
     return [name for name in TABLES if has.get(name, True)]
 

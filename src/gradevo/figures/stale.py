@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradevo.config import Config
+from gradevo.identifiability.sources import identifiability_hash
 from gradevo.methods import METHODS
 from gradevo.provenance import source_hash
 
@@ -17,9 +18,11 @@ def staleness(record: Mapping[str, Any], config: Config | None = None) -> list[s
     record: as from ``merge.record_of``; config: the present one, checked. Sources are all that affect a fit's result; whatever
     else changes leaves the tables as they are.
     """
-    sources: Mapping[str, str] = record["sources"]
-    changed = [name for name, digest in sources.items() if name not in METHODS or digest not in _hashes(METHODS[name].module)]
+    sources = dict(record["sources"])
     said = []
+    if sources.pop("identifiability", None) not in (None, identifiability_hash()):
+        said.append("the sources that the tables follow from are not those that made them")
+    changed = [name for name, digest in sources.items() if name not in METHODS or digest not in _hashes(METHODS[name].module)]
     if changed:
         whose = "of all methods" if len(changed) == len(sources) else f"of {', '.join(changed)}"
         said.append(f"the sources that affect the fits {whose} are not those that made the tables")

@@ -13,7 +13,13 @@ from matplotlib.figure import Figure
 from gradevo.config import Config
 from gradevo.figures.convergence import convergence
 from gradevo.figures.cost import cost_to_target
-from gradevo.figures.planned import TABLES, planned_figures
+from gradevo.figures.identifiability.calibration import calibration
+from gradevo.figures.identifiability.known import known
+from gradevo.figures.identifiability.likelihood import likelihood
+from gradevo.figures.identifiability.placement import placement
+from gradevo.figures.identifiability.spectrum import spectrum
+from gradevo.figures.identifiability.unseen import unseen
+from gradevo.figures.planned import IDENTIFIABILITY_TABLES, TABLES, planned_figures
 from gradevo.figures.price import price
 from gradevo.figures.profiles import runtime_profiles
 from gradevo.figures.question import question
@@ -30,8 +36,14 @@ FIGURES: dict[str, Callable[[Mapping[str, pd.DataFrame]], Figure]] = {
     "recovery": recovery,
     "rivals": rivals,
     "price": price,
+    "spectrum": spectrum,
+    "known": known,
+    "unseen": unseen,
+    "calibration": calibration,
+    "likelihood": likelihood,
+    "placement": placement,
 }
-"""Each from its tables, by name (``planned.TABLES``)."""
+"""Each from its tables, by name (``planned.TABLES`` and ``IDENTIFIABILITY_TABLES``)."""
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -42,12 +54,13 @@ def draw(name: str, folder: str | Path, paths: Iterable[str | Path], *, style: s
     """Draw figure `name` from the tables in `folder` into each of the paths. Raises FileNotFoundError for tables that are not
     there."""
     folder = Path(folder)
-    missing = [f"{table}.csv" for table in TABLES[name] if not (folder / f"{table}.csv").is_file()]
+    needed = (TABLES | IDENTIFIABILITY_TABLES)[name]
+    missing = [f"{table}.csv" for table in needed if not (folder / f"{table}.csv").is_file()]
     if missing:
         raise FileNotFoundError(
             f"{folder} has no {', '.join(missing)}; run its study there (make study CONFIG=...), which writes it"
         )
-    tables = {table: pd.read_csv(folder / f"{table}.csv") for table in TABLES[name]}
+    tables = {table: pd.read_csv(folder / f"{table}.csv") for table in needed}
     with matplotlib.rc_context(fname=style):
         # names of an SVG's parts are drawn at random otherwise
         matplotlib.rcParams["svg.hashsalt"] = name

@@ -23,7 +23,11 @@ POINTS_PER_SIDE = 40
 """How many points a side may take to reach the threshold before the interval counts as open there."""
 
 LARGEST_RISE = 0.5
-"""The root of chi2's rise (standard deviations) that one step along the profile aims at, relative to the threshold's root."""
+"""The root of chi2's rise (standard deviations) that one step along the profile aims at, relative to the threshold's root, where
+nothing else is asked for."""
+
+FINEST = 64
+"""How many times finer than its first step a side may become, where the others' fit does not follow or chi2 rises too fast."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +56,14 @@ def profile(
     start: np.ndarray,
     confidence: float = 0.95,
     largest_factor: float = 10.0,
+    step: float = LARGEST_RISE,
 ) -> Profile:
     """From parameters `start` [P] near the optimum, which is refined first; then outwards, each point begun at its neighbour's
-    solution, until the threshold is passed or the density is `largest_factor` away from the optimum.
+    solution, until the threshold is passed or the density is `largest_factor` away from the optimum. `step` sets how finely: as
+    LARGEST_RISE.
 
-    Raises ValueError for a parameter that does not exist, a confidence outside (0, 1), a factor that is not above 1, a noise that
-    is not above 0, or an optimum that the refinement does not reach.
+    Raises ValueError for a parameter that does not exist, a confidence outside (0, 1), a factor that is not above 1, a step
+    outside (0, 1], a noise that is not above 0, or an optimum that the refinement does not reach.
     """
     if not 0 <= parameter < problem.n_parameters:
         raise ValueError(f"parameter {parameter} does not exist; problem {problem.name!r} has 0 to {problem.n_parameters - 1}")
@@ -65,6 +71,8 @@ def profile(
         raise ValueError(f"confidence is {confidence}; it must be between 0 and 1, such as 0.95")
     if not largest_factor > 1:
         raise ValueError(f"largest_factor is {largest_factor}; it must be above 1")
+    if not 0 < step <= 1:
+        raise ValueError(f"step is {step}; it must be above 0 and at most 1, such as {LARGEST_RISE}")
     squares = Squares(problem, noise_mV)
     best = refit(squares, start)
     if not best.converged:
@@ -75,7 +83,8 @@ def profile(
     found = spectrum(squares.products(best.values).normal_matrix)
     deviation = float(np.sqrt(found.variances[parameter])) if found.null_share[parameter] <= NULL_SHARE else np.inf
     reach, centre = np.log(largest_factor), best.values[parameter]
-    sides = [_side(squares, best, parameter, sign, deviation, threshold, reach) for sign in (-1.0, 1.0)]
+    aim = step * np.sqrt(threshold)
+    sides = [_side(squares, best, parameter, sign, deviation, threshold, reach, aim) for sign in (-1.0, 1.0)]
     fits = [*reversed(sides[0]), best, *sides[1]]
     values = np.array([fit.values[parameter] for fit in fits])
     rise = np.array([fit.chi2 for fit in fits]) - best.chi2
@@ -97,18 +106,24 @@ def profile(
 
 
 def _side(
-    squares: Squares, best: Refit, parameter: int, sign: float, deviation: float, threshold: float, reach: float
+    squares: Squares, best: Refit, parameter: int, sign: float, deviation: float, threshold: float, reach: float, aim: float
 ) -> list[Refit]:
-    """Outwards from the optimum, in steps that adapt to how fast chi2 rises."""
-    aim = LARGEST_RISE * np.sqrt(threshold)
+    """Outwards from the optimum, in steps that adapt to how fast chi2 rises: its root by about `aim` each."""
     step = min(aim * deviation, reach / 4)
     distance, points = 0.0, [best]
+    finest = step / FINEST
     while len(points) <= POINTS_PER_SIDE and distance < reach and points[-1].chi2 - best.chi2 <= threshold:
         step = min(step, reach - distance)
+        value = best.values[parameter] * np.exp(sign * (distance + step))
+        # where the valley bends, the line through the last two solutions may lead out of it
+        begin = min((_continued(points[i:], parameter, value) for i in (-2, -1)), key=squares.chi2)
+        found = refit(squares, begin, held=(parameter,))
+        risen = np.sqrt(max(found.chi2 - best.chi2, 0.0)) - np.sqrt(max(points[-1].chi2 - best.chi2, 0.0))
+        if step > finest and (risen > 2 * aim or not found.converged):
+            step = max(step / 4, finest)
+            continue
+        points.append(found)
         distance += step
-        begin = _continued(points, parameter, best.values[parameter] * np.exp(sign * distance))
-        points.append(refit(squares, begin, held=(parameter,)))
-        risen = np.sqrt(max(points[-1].chi2 - best.chi2, 0.0)) - np.sqrt(max(points[-2].chi2 - best.chi2, 0.0))
         step *= float(np.clip(aim / max(risen, 1e-3 * aim), 0.5, 2.0))
         if reach - distance < 1e-9 * reach:
             break

@@ -16,12 +16,15 @@ from gradevo.identifiability.squares import Squares, check_values
 CONVERGED = 1e-6
 """In units of chi2, whose quantiles decide: a fit this close to the least is within 0.001 standard deviations of it."""
 
+LEAST_DAMPING = 1e-12
+"""Of the scaled matrix, whose diagonal is 1."""
+
 LONGEST_STEP = 1.0
 """No step changes a density by more than a factor e."""
 
 
 class Refit(NamedTuple):
-    """values [P] and their chi2; converged: the last step promised, and brought, less than CONVERGED."""
+    """values [P] and their chi2; converged: the last step brought less than CONVERGED, and the undamped one promises no more."""
 
     values: np.ndarray
     chi2: float
@@ -46,18 +49,28 @@ def refit(squares: Squares, start: np.ndarray, held: Sequence[int] = (), iterati
         accepted = False
         while damping < 1e10 and not accepted:
             step = _step(matrix, slope, damping)
-            promised = -float(2 * slope @ step + step @ matrix @ step)
+            promised = _promise(matrix, slope, step)
             candidate = values.copy()
             candidate[free] *= np.exp(step)
             found = squares.chi2(candidate)
             accepted = found < chi2
-            if promised < CONVERGED and (found >= chi2 or chi2 - found < CONVERGED):
-                return Refit(candidate if accepted else values, min(found, chi2), damping <= 1.0)
-            damping = max(damping / 10, 1e-12) if accepted else damping * 10
+            if promised < CONVERGED and chi2 - found < CONVERGED:
+                # a damped step promises little also where weak directions still have far to go
+                undamped = _step(matrix, slope, LEAST_DAMPING)
+                if _promise(matrix, slope, undamped) < CONVERGED:
+                    return Refit(candidate if accepted else values, min(found, chi2), True)
+                if not accepted:
+                    return Refit(values, chi2, False)
+            damping = max(damping / 10, LEAST_DAMPING) if accepted else damping * 10
         if not accepted:
             return Refit(values, chi2, False)
         values, chi2 = candidate, found
     return Refit(values, chi2, False)
+
+
+def _promise(matrix: np.ndarray, slope: np.ndarray, step: np.ndarray) -> float:
+    """By how much chi2 falls along a step, if it is the parabola that its derivatives say."""
+    return -float(2 * slope @ step + step @ matrix @ step)
 
 
 def _step(matrix: np.ndarray, slope: np.ndarray, damping: float) -> np.ndarray:
