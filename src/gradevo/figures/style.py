@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import matplotlib
+import numpy as np
 import pandas as pd
+from PIL import Image
 
 matplotlib.use("Agg")
 from matplotlib.axes import Axes
@@ -172,4 +174,39 @@ def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     for path in map(Path, paths):
         # no date in the file: the same figure is the same bytes
         metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix)
-        write_aside(path, partial(figure.savefig, metadata=metadata))
+        write_aside(path, partial(_write, figure, metadata=metadata))
+
+
+def _write(figure: Figure, path: Path, *, metadata: dict[str, Any] | None) -> None:
+    figure.savefig(path, metadata=metadata)
+    if path.suffix == ".svg":
+        path.write_text(slim_svg(path.read_text()))
+    elif path.suffix == ".png":
+        slim_png(path)
+
+
+def slim_svg(text: str) -> str:
+    """Places to a hundredth of a point, which is finer than any printer; no indentation, no groups around single ticks, and
+    no style of a tick that its definition has."""
+
+    def rounded(match: re.Match[str]) -> str:
+        return re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), match[0])
+
+    text = re.sub(r"\n +(?=<)", "\n", re.sub(r'\b(?:d|x|y)="[^"]*"', rounded, text))
+    text = re.sub(r'<g id="line2d_\d+">\n<g>\n(<use [^>]*/>)\n</g>\n</g>', r"\1", text)
+    styles = dict(re.findall(r'<path id="(\w+)" d="[^"]*" (style="[^"]*")/>', text))
+    return re.sub(
+        r'(<use xlink:href="#(\w+)"[^>]*) (style="[^"]*")/>',
+        lambda use: f"{use[1]}/>" if styles.get(use[2]) == use[3] else use[0],
+        text,
+    )
+
+
+def slim_png(path: Path) -> None:
+    """With a palette, where its 256 colours show all but one pixel in 200 as they are: a third of the size."""
+    with Image.open(path) as opened:
+        image, dots = opened.convert("RGB"), opened.info.get("dpi")
+    small = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    off = np.abs(np.asarray(small.convert("RGB"), dtype=int) - np.asarray(image, dtype=int)).max(axis=2)
+    if (off > 16).mean() < 1 / 200:
+        small.save(path, format="PNG", optimize=True, dpi=dots)
