@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from gradevo.cli import app
 from gradevo.config import check_config, load_config, methods_of
-from gradevo.planning import FIT_S, JOB_S, measured_rate, plan, plan_lines
+from gradevo.grids import FULL
+from gradevo.planning import FIT_S, JOB_S, left_for_cluster, measured_rate, plan, plan_lines
 from gradevo.statistics.settings import read_settings
 from gradevo.study import make_neuron, make_problem, run_fit
 from tests.fitting import toy_config
@@ -62,6 +63,29 @@ def test_the_command(tmp_path):
     said = CliRunner().invoke(app, ["plan", str(study)])
     assert said.exit_code == 0, said.output
     assert "2 problems, 52 fits: at most about" in said.output
+
+
+def test_what_is_left_for_a_cluster_is_planned_beside(tmp_path):
+    """Without it, a study is planned as before; a problem of full scale is not among what runs here."""
+    study = tmp_path / "study.yaml"
+    config = yaml.safe_load((ROOT / "config/ci.yaml").read_text())
+    config["methods"] = {"lbfgs": {}, "sobol": {}}
+    config["problems"]["more"] = config["problems"]["tree4_0_all"] | {"scale": "full", "methods": ["sobol"]}
+    study.write_text(yaml.safe_dump(config))
+    here, left = CliRunner().invoke(app, ["plan", str(study)]).output.split("\nLeft for a cluster (scale: full); ")
+    assert "2 problems, 8 fits: at most about" in here
+    assert "1 problems, 2 fits: at most about" in left
+    assert "lbfgs" not in left
+
+
+def test_the_paper_is_whole_with_what_it_leaves_for_a_cluster():
+    whole = load_config(ROOT / "config/paper.yaml", scale=FULL)
+    left = left_for_cluster(PAPER, whole)
+    assert left is not None
+    rows = plan(left, lambda problem, method: 1e-3)
+    assert sum(row.fits for row in rows) == 1900, "docs/full_study.md says so"
+    assert len(left["problems"]) == 42
+    assert left_for_cluster(whole, whole) is None
 
 
 def test_the_paper_has_what_its_statistics_need():

@@ -118,16 +118,25 @@ def fit(
 
 @app.command()
 def plan(config: Annotated[Path, typer.Argument(help="a study's YAML, such as config/paper.yaml")]) -> None:
-    """Say how many fits a study has and what they cost on this machine, from short fits that are timed now."""
+    """Say how many fits a study has and what they cost on this machine, from short fits that are timed now.
+
+    What its problems of full scale, which are left for a cluster, would cost beside that is said apart.
+    """
     from gradevo.config import load_config
+    from gradevo.grids import FULL
     from gradevo.kernels.threads import available_threads
-    from gradevo.planning import measured_rate, plan_lines
+    from gradevo.planning import left_for_cluster, measured_rate, plan_lines
     from gradevo.planning import plan as planned
 
-    declared = load_config(config)
-    cores = available_threads()
-    for line in plan_lines(declared, planned(declared, measured_rate(declared)), cores):
+    declared, whole = load_config(config), load_config(config, scale=FULL)
+    cores, rate = available_threads(), measured_rate(whole)
+    for line in plan_lines(declared, planned(declared, rate), cores):
         typer.echo(line)
+    left = left_for_cluster(declared, whole)
+    if left:
+        typer.echo("\nLeft for a cluster (scale: full); on such cores, beside the above:")
+        for line in plan_lines(left, planned(left, rate), cores):
+            typer.echo(line)
 
 
 @app.command()

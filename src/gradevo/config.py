@@ -41,8 +41,10 @@ def methods_of(config: Config, problem: str) -> list[str]:
     return list(config["problems"][problem].get("methods", config["methods"]))
 
 
-def load_config(path: str | Path, schema: str | Path | None = None) -> Config:
-    """Read a study's YAML and check it. Raises FileNotFoundError, or ValueError naming the place and the way out."""
+def load_config(path: str | Path, schema: str | Path | None = None, *, scale: str | None = None) -> Config:
+    """Read a study's YAML and check it; scale: in the place of the study's own. Raises FileNotFoundError, or ValueError naming
+    the place and the way out.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no config file {path}")
@@ -50,6 +52,8 @@ def load_config(path: str | Path, schema: str | Path | None = None) -> Config:
         content = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
+    if scale is not None and isinstance(content, dict):
+        content |= {"scale": scale}
     try:
         return check_config(content, schema)
     except ValueError as error:

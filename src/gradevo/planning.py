@@ -63,6 +63,12 @@ def plan(config: Config, rate: Rate) -> list[Row]:
     return list(rows.values())
 
 
+def left_for_cluster(config: Config, whole: Config) -> Config | None:
+    """Of the same study at its full scale, what `config` leaves out; None where that is nothing."""
+    left = {name: declared for name, declared in whole["problems"].items() if name not in config["problems"]}
+    return {**whole, "problems": left} if left else None
+
+
 def plan_lines(config: Config, rows: Iterable[Row], cores: int) -> list[str]:
     """The plan as text: fits run one after another, each on all cores, or as many at once as there are cores for."""
     per_fit = min(config.get("cores_per_fit", cores), cores)
