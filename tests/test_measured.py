@@ -4,16 +4,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gradevo.channels import channel_set
 from gradevo.config import check_config
+from gradevo.figure_tables.recordings import recording_tables
+from gradevo.figures.planned import planned_figures
+from gradevo.figures.study import draw
+from gradevo.files import write_table
+from gradevo.fitted import fitted_voltages
 from gradevo.measured import measured_arrays
 from gradevo.measured.example import NOISE_MV, true_densities, write_example
 from gradevo.morphology import chain, from_adjacency, read_morphology
 from gradevo.morphology.places import nearest_compartment, soma_compartment
 from gradevo.neuron import Neuron
-from gradevo.study import loss_target, make_problem, make_targets, neuron_arrays, run_fit, summary_row
+from gradevo.study import density_rows, loss_target, make_problem, make_targets, neuron_arrays, run_fit, summary_row
+from tests.test_reading_the_tables import documented
+from tests.workflow.running import ROOT
 
 HEAD = "sweep,time_ms,current_a_nA,voltage_a_mV,voltage_b_mV"
 ROWS = ("x,0,0,-65,-65", "x,0.5,1,-60,-62", "x,1,1,-55,-60", "y,10,0,-65,", "y,10.5,0.2,-64,", "y,11,0,-64,", "y,11.5,0,-65,")
@@ -231,6 +239,39 @@ def test_a_fit_without_a_truth(study):
     assert np.isnan(row["density_error_max_rel"])
     assert np.isfinite(row["heldout_loss"])
     assert np.isnan(neuron_arrays(config, "cell")["densities_S_cm2"]).all()
+
+
+def test_its_figures_come_from_tables(study, tmp_path):
+    """The traces' table holds the recordings and the best fits' voltages; what is drawn follows its numbers."""
+    config = check_config(study | {"methods": {"lbfgs": {}, "sobol": {}}, "seeds": [0, 1]})
+    problem = make_problem(config, "own")
+    results = [run_fit(config, problem, method, seed) for method in config["methods"] for seed in config["seeds"]]
+    summary = pd.DataFrame([summary_row(config, problem, result) for result in results])
+    densities = pd.DataFrame([row for result in results for row in density_rows(problem, result)])
+    tables = recording_tables(config, summary, densities)
+    assert planned_figures(config)[-2:] == ["densities", "traces_own"]
+    for name, table in tables.items():
+        write_table(tmp_path / f"{name}.csv", table)
+        assert set(documented(f"{name}.csv")) == set(table.columns)
+    assert len(tables["found"]) == 4 * (3 + 3 + 1), "fits x regions of what they fitted"
+
+    traces = pd.read_csv(tmp_path / "traces.csv")
+    best = min(results[:2], key=lambda result: result.best_loss)
+    assert problem.heldout is not None
+    made = fitted_voltages(problem, best.best_densities)
+    for i, (kind, data) in enumerate((("fitted", problem.target), ("held out", problem.heldout[1]))):
+        for method, voltages in (("recorded", data), ("lbfgs", made[i])):
+            shown = traces[(traces["stimuli"] == kind) & (traces["method"] == method)]
+            one = shown[(shown["sweep"] == 0) & (shown["compartment"] == problem.protocol.recorded[1])]
+            np.testing.assert_allclose(one["voltage_mV"], voltages[0, :, 1], atol=1e-3)
+            np.testing.assert_allclose(one["time_ms"], problem.protocol.sample_times_ms, atol=1e-9)
+
+    for figure, table, column in (("densities", "found", "fitted"), ("traces_own", "traces", "voltage_mV")):
+        before, after = tmp_path / "before.png", tmp_path / "after.png"
+        draw(figure, tmp_path, [before], style=ROOT / "figures/matplotlibrc")
+        write_table(tmp_path / f"{table}.csv", tables[table].assign(**{column: 0.9 * tables[table][column]}))
+        draw(figure, tmp_path, [after], style=ROOT / "figures/matplotlibrc")
+        assert before.read_bytes() != after.read_bytes()
 
 
 def test_where_simulations_begin(study):

@@ -15,7 +15,12 @@ from gradevo.config import (
     morphology_file,
 )
 from gradevo.devices import resolved, said_of
-from gradevo.figures.planned import TABLES, dialled, planned_figures
+from gradevo.figures.planned import (
+    dialled,
+    measured_problems,
+    planned_figures,
+    tables_of,
+)
 from gradevo.kept import forget, kept_folder
 from gradevo.methods import get_method
 from gradevo.provenance import source_files
@@ -37,7 +42,7 @@ LOGS = f"logs/{STUDY}"
 TABLE = f"{RESULTS}/table.txt"
 PROBLEMS = list(config["problems"])
 # whose recordings come from files: nobody knows their true densities
-MEASURED = [name for name in PROBLEMS if "measured" in config["problems"][name]]
+MEASURED = measured_problems(config)
 METHODS = list(config["methods"])
 SEEDS = config["seeds"]
 # where fits are computed; a cluster's GPUs are on other machines than this one
@@ -59,6 +64,7 @@ FIGURE_TABLES = [
     "example",
     "example_compartments",
     "example_traces",
+    *(["found", "traces"] if MEASURED else []),
 ]
 
 
@@ -106,6 +112,7 @@ def figure_table_sources():
     files = [
         *Path("src/gradevo/figure_tables").glob("*.py"),
         *Path("src/gradevo/statistics").glob("*.py"),
+        Path("src/gradevo/fitted.py"),
     ]
     return sorted(str(path) for path in files if path.name != "price.py")
 
@@ -117,7 +124,7 @@ def figure_files(name):
 def figure_inputs(name):
     """What a figure is drawn from: its tables, its look and its code."""
     return {
-        "tables": [f"{RESULTS}/{table}.csv" for table in TABLES[name]],
+        "tables": [f"{RESULTS}/{table}.csv" for table in tables_of(name)],
         "style": "figures/matplotlibrc",
         "code": [f"src/gradevo/figures/{file}.py" for file in (name, "style", "study")],
     }

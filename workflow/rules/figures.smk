@@ -144,27 +144,22 @@ rule figure_price:
 # where nobody knows the true densities: how far the fits' agree
 rule figure_densities:
     input:
-        densities=rules.summary.output.densities,
-        style="figures/matplotlibrc",
-        source="src/gradevo/figures/densities.py",
-        common="src/gradevo/figures/style.py",
+        **figure_inputs("densities"),
     output:
         reported("densities", "6. Recordings and fits"),
     log:
         f"{LOGS}/figures/densities.log",
     conda:
         "../../environment.yml"
+    params:
+        figure="densities",
     script:
-        "../scripts/draw_densities.py"
+        "../scripts/draw_figure.py"
 
 
 rule figure_traces:
     input:
-        targets=f"{RESULTS}/targets/{{measured}}.npz",
-        summary=rules.summary.output.summary,
-        style="figures/matplotlibrc",
-        sources=["src/gradevo/figures/traces.py", "src/gradevo/fitted.py"],
-        common="src/gradevo/figures/style.py",
+        **figure_inputs("traces"),
     output:
         reported("traces_{measured}", "6. Recordings and fits", "traces"),
     log:
@@ -173,14 +168,14 @@ rule figure_traces:
         measured="|".join(MEASURED),
     conda:
         "../../environment.yml"
+    params:
+        figure=lambda wildcards: f"traces_{wildcards.measured}",
     script:
-        "../scripts/draw_traces.py"
+        "../scripts/draw_figure.py"
 
 
 rule figures:
     input:
-        expand(rules.figure_traces.output, measured=MEASURED),
-        rules.figure_densities.output if MEASURED else [],
         [path for name in planned_figures(config) for path in figure_files(name)],
 
 

@@ -53,9 +53,9 @@ def chosen_fits(problems: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in counts_series(problems, summary) if name in both.index and both[name] == both.max()]
     names = names or list(both.index[both == both.max()])
     on = of[of["problem"] == names[len(names) // 2]]
-    best = on.groupby(["family", "method"], sort=False)["best_loss"].median().sort_values(kind="stable")
+    best = on.groupby(["family", "method"], sort=False)["best_loss"].median().sortfitted_parameters(kind="stable")
     methods = {f: next(m for g, m in best.index if g == f) for f in FAMILIES if f in set(on["family"])}
-    leading = on[on["method"] == list(methods.values())[-1]].sort_values("best_loss", kind="stable")
+    leading = on[on["method"] == list(methods.values())[-1]].sortfitted_parameters("best_loss", kind="stable")
     seed = leading["seed"].iloc[(len(leading) - 1) // 2]
     columns = ["problem", "method", "seed", "n_parameters", "simulation_equivalents", "wall_s", "best_loss", "heldout_loss"]
     columns += ["density_error_median_rel", "density_error_max_rel"]
@@ -89,7 +89,7 @@ def _compartments(problem: Problem, fitted: Mapping[str, pd.DataFrame]) -> pd.Da
 def _traces(problem: Problem, fitted: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """A row per time: the first stimulus of those that were fitted and of those held out, and the voltages at the recorded site
     nearest to the root and at the farthest one. Currents are those of the stimulated site nearest to the root."""
-    values = {family: _values(problem, table) for family, table in fitted.items()}
+    values = {family: fitted_parameters(problem, table) for family, table in fitted.items()}
     shown: list[tuple[str, Protocol, np.ndarray]] = [("fitted", problem.protocol, np.asarray(problem.target))]
     if problem.heldout is not None:
         shown.append(("held out", *problem.heldout))
@@ -111,8 +111,8 @@ def _traces(problem: Problem, fitted: Mapping[str, pd.DataFrame]) -> pd.DataFram
     return table
 
 
-def _values(problem: Problem, fit: pd.DataFrame) -> np.ndarray:
-    """The fitted parameters [P] from a fit's rows of densities.parquet; NaN where it has no finite loss."""
+def fitted_parameters(problem: Problem, fit: pd.DataFrame) -> np.ndarray:
+    """A fit's parameters [P] from its rows of densities.parquet; NaN where it has no finite loss."""
     regions = fit.drop_duplicates(["channel", "region"])
     by_region: Any = regions.set_index(["channel", "region"])["fitted"]
     return np.concatenate(

@@ -27,13 +27,31 @@ IDENTIFIABILITY_TABLES: dict[str, tuple[str, ...]] = {
 }
 """The same of what data can tell, whatever the method (config/identifiability.yaml)."""
 
+OF_RECORDINGS: dict[str, tuple[str, ...]] = {"densities": ("found",), "traces": ("traces",)}
+"""The same, of measured recordings; of traces, a figure for each problem: traces_<problem>."""
+
+RECORDED = "recorded"
+"""What stands for a method in traces.csv where voltages are the data."""
+
+
+def tables_of(figure: str) -> tuple[str, ...]:
+    """The tables that a figure is drawn from."""
+    return (TABLES | OF_RECORDINGS | IDENTIFIABILITY_TABLES)[figure.partition("_")[0]]
+
 
 def planned_figures(config: Config) -> list[str]:
     """The figures of a study, in the order of the paper: those for which it has the data."""
     if "identifiability" in config:
         return list(IDENTIFIABILITY_TABLES)
     has = {"cost": dialled(config), "price": dialled(config), "recovery": sites_vary(config), "rivals": with_competitors(config)}
-    return [name for name in TABLES if has.get(name, True)]
+    measured = measured_problems(config)
+    more = ["densities", *(f"traces_{name}" for name in measured)] if measured else []
+    return [name for name in TABLES if has.get(name, True)] + more
+
+
+def measured_problems(config: Config) -> list[str]:
+    """The problems whose recordings come from files."""
+    return [name for name, problem in config["problems"].items() if "measured" in problem]
 
 
 def dialled(config: Config) -> list[str]:

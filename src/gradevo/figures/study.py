@@ -13,20 +13,22 @@ from matplotlib.figure import Figure
 from gradevo.config import Config
 from gradevo.figures.convergence import convergence
 from gradevo.figures.cost import cost_to_target
+from gradevo.figures.densities import true_against_fitted
 from gradevo.figures.identifiability.calibration import calibration
 from gradevo.figures.identifiability.known import known
 from gradevo.figures.identifiability.likelihood import likelihood
 from gradevo.figures.identifiability.placement import placement
 from gradevo.figures.identifiability.spectrum import spectrum
 from gradevo.figures.identifiability.unseen import unseen
-from gradevo.figures.planned import IDENTIFIABILITY_TABLES, TABLES, planned_figures
+from gradevo.figures.planned import planned_figures, tables_of
 from gradevo.figures.price import price
 from gradevo.figures.profiles import runtime_profiles
 from gradevo.figures.question import question
 from gradevo.figures.recovery import recovery
 from gradevo.figures.rivals import rivals
 from gradevo.figures.stale import staleness
-from gradevo.figures.style import mark, save
+from gradevo.figures.style import mark, rows, save
+from gradevo.figures.traces import recorded_and_fitted
 
 FIGURES: dict[str, Callable[[Mapping[str, pd.DataFrame]], Figure]] = {
     "question": question,
@@ -36,6 +38,8 @@ FIGURES: dict[str, Callable[[Mapping[str, pd.DataFrame]], Figure]] = {
     "recovery": recovery,
     "rivals": rivals,
     "price": price,
+    "densities": lambda tables: true_against_fitted(tables["found"]),
+    "traces": recorded_and_fitted,
     "spectrum": spectrum,
     "known": known,
     "unseen": unseen,
@@ -43,7 +47,7 @@ FIGURES: dict[str, Callable[[Mapping[str, pd.DataFrame]], Figure]] = {
     "likelihood": likelihood,
     "placement": placement,
 }
-"""Each from its tables, by name (``planned.TABLES`` and ``IDENTIFIABILITY_TABLES``)."""
+"""Each from its tables, by name (``planned.tables_of``); traces_<problem> from those of its problem."""
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -54,17 +58,19 @@ def draw(name: str, folder: str | Path, paths: Iterable[str | Path], *, style: s
     """Draw figure `name` from the tables in `folder` into each of the paths. Raises FileNotFoundError for tables that are not
     there."""
     folder = Path(folder)
-    needed = (TABLES | IDENTIFIABILITY_TABLES)[name]
-    missing = [f"{table}.csv" for table in needed if not (folder / f"{table}.csv").is_file()]
+    kind, _, problem = name.partition("_")
+    missing = [f"{table}.csv" for table in tables_of(name) if not (folder / f"{table}.csv").is_file()]
     if missing:
         raise FileNotFoundError(
             f"{folder} has no {', '.join(missing)}; run its study there (make study CONFIG=...), which writes it"
         )
-    tables = {table: pd.read_csv(folder / f"{table}.csv") for table in needed}
+    tables = {table: pd.read_csv(folder / f"{table}.csv") for table in tables_of(name)}
+    if problem:
+        tables = {table: rows(content, problem=problem) for table, content in tables.items()}
     with matplotlib.rc_context(fname=style):
         # names of an SVG's parts are drawn at random otherwise
         matplotlib.rcParams["svg.hashsalt"] = name
-        figure = FIGURES[name](tables)
+        figure = FIGURES[kind](tables)
         if stale:
             mark(figure, "stale: sources or config changed since the tables were made")
         save(figure, paths)

@@ -1,0 +1,68 @@
+"""Of measured recordings: what the fits found (found.csv), and the voltages that they make beside those recorded (traces.csv)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gradevo.config import Config
+from gradevo.figure_tables.example import fitted_parameters
+from gradevo.figures.planned import RECORDED, measured_problems
+from gradevo.figures.style import rows
+from gradevo.fitted import fitted_voltages
+from gradevo.protocol import Protocol
+from gradevo.study import make_problem
+
+MOST_SWEEPS = 4
+"""Of the fitted and of the held-out sweeps each."""
+
+
+def recording_tables(config: Config, summary: pd.DataFrame, densities: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """found and traces, of all measured problems; none where there are no such problems.
+
+    summary: a row per fit; densities: a row per fit, quantity and compartment.
+    """
+    names = measured_problems(config)
+    if not names:
+        return {}
+    return {"found": found(densities), "traces": pd.concat([_traces(config, name, summary, densities) for name in names])}
+
+
+def found(densities: pd.DataFrame) -> pd.DataFrame:
+    """found.csv: what each fit found in every compartment; in every region where nobody knows the truth."""
+    region = ["problem", "method", "seed", "channel", "region"]
+    kept = np.asarray(densities["true"].notna()) | ~np.asarray(densities.duplicated(region))
+    columns = ["problem", "method", "seed", "channel", "compartment", "region", "unit", "true", "fitted"]
+    return densities.loc[kept, columns]  # pyright: ignore[reportReturnType]
+
+
+def _traces(config: Config, name: str, summary: pd.DataFrame, densities: pd.DataFrame) -> pd.DataFrame:
+    """A row per kind of sweep, method, sweep, site and time: of each method its best fit's, and what was recorded."""
+    problem = make_problem(config, name)
+    of: Any = rows(summary, problem=name)
+    best = of[np.isfinite(of["best_loss"])].sort_values("best_loss", kind="stable").drop_duplicates("method")
+    answers = {
+        fit["method"]: fitted_voltages(
+            problem, fitted_parameters(problem, rows(densities, problem=name, method=fit["method"], seed=fit["seed"]))
+        )
+        for fit in best.to_dict("records")
+    }
+    kinds: dict[str, Any] = {"fitted": (problem.protocol, problem.target)}
+    if problem.heldout is not None:
+        kinds["held out"] = problem.heldout
+    parts = []
+    for i, (kind, (protocol, target)) in enumerate(kinds.items()):
+        of_methods = {RECORDED: np.asarray(target)} | {method: both[i] for method, both in answers.items()}
+        parts += [_rows(protocol, voltages).assign(stimuli=kind, method=method) for method, voltages in of_methods.items()]
+    columns = ["problem", "stimuli", "method", "sweep", "compartment", "time_ms", "voltage_mV"]
+    return pd.concat(parts).assign(problem=name)[columns]
+
+
+def _rows(protocol: Protocol, voltages_mV: np.ndarray) -> pd.DataFrame:
+    """Of the first sweeps of voltages [sweeps, samples, sites]: a row per sweep, site and time, in this order."""
+    shown = voltages_mV[:MOST_SWEEPS].transpose(0, 2, 1)
+    sweep, site, sample = (index.ravel() for index in np.indices(shown.shape))
+    times_ms, sites = np.asarray(protocol.sample_times_ms), np.asarray(protocol.recorded)
+    return pd.DataFrame({"sweep": sweep, "compartment": sites[site], "time_ms": times_ms[sample], "voltage_mV": shown.ravel()})
