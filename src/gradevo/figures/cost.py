@@ -32,7 +32,7 @@ def cost_to_target(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """A column per series of problems that differ in the number of parameters; a row per axis of cost; below, the crossovers.
 
     tables: problems, costs and crossovers. Filled marker: expected cost with its 95 % interval. Open marker with an arrow: no fit
-    reached the target; all fits together spent this much, below which the expected cost cannot be. Below: for each planned pair
+    reached the target; all fits together spent this much in vain. Below: for each planned pair
     of a gradient method and an evolutionary one, the number of parameters above which the first is cheaper, with its interval;
     a triangle at an edge says that it is cheaper at all numbers (left) or at none (right).
     """
