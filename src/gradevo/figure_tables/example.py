@@ -53,9 +53,9 @@ def chosen_fits(problems: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in counts_series(problems, summary) if name in both.index and both[name] == both.max()]
     names = names or list(both.index[both == both.max()])
     on = of[of["problem"] == names[len(names) // 2]]
-    best = on.groupby(["family", "method"], sort=False)["best_loss"].median().sortfitted_parameters(kind="stable")
+    best = on.groupby(["family", "method"], sort=False)["best_loss"].median().sort_values(kind="stable")
     methods = {f: next(m for g, m in best.index if g == f) for f in FAMILIES if f in set(on["family"])}
-    leading = on[on["method"] == list(methods.values())[-1]].sortfitted_parameters("best_loss", kind="stable")
+    leading = on[on["method"] == list(methods.values())[-1]].sort_values("best_loss", kind="stable")
     seed = leading["seed"].iloc[(len(leading) - 1) // 2]
     columns = ["problem", "method", "seed", "n_parameters", "simulation_equivalents", "wall_s", "best_loss", "heldout_loss"]
     columns += ["density_error_median_rel", "density_error_max_rel"]
