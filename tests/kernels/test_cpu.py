@@ -1,6 +1,7 @@
 """The fused kernel against the torch reference, finite differences and itself."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_gradients_in_capacitance_and_axial_resistivity(morphology):
     } | ({"axial_resistivity": rng.uniform(80.0, 120.0, population)} if cables else {})
 
     def loss(values: dict[str, torch.Tensor]) -> torch.Tensor:
-        passive = {name: x for name, x in values.items() if name != "densities"}
+        passive: dict[str, Any] = {name: x for name, x in values.items() if name != "densities"}
         return weighted(simulate(neuron, values["densities"], protocol, None, **passive))
 
     at = {name: torch.from_numpy(x).requires_grad_() for name, x in point.items()}

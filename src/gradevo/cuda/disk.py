@@ -13,7 +13,7 @@ class KernelFiles(SignatureFiles):
     are in the key."""
 
     def _path(self, key: Any) -> Any:
-        import numba_cuda
+        import numba_cuda  # pyright: ignore[reportMissingImports]
 
         return super()._path((numba_cuda.__version__, key))
 
@@ -28,6 +28,6 @@ def use_kernel_files(module: ModuleType) -> None:
     if simulated():
         return
     for function in vars(module).values():
-        kept = getattr(function, "_cache", None)
+        kept: Any = getattr(function, "_cache", None)
         if hasattr(kept, "_cache_file"):
             kept._cache_file = KernelFiles(kept.cache_path, kept._impl.filename_base)

@@ -57,7 +57,7 @@ def _traces(config: Config, name: str, summary: pd.DataFrame, densities: pd.Data
         of_methods = {RECORDED: np.asarray(target)} | {method: both[i] for method, both in answers.items()}
         parts += [_rows(protocol, voltages).assign(stimuli=kind, method=method) for method, voltages in of_methods.items()]
     columns = ["problem", "stimuli", "method", "sweep", "compartment", "time_ms", "voltage_mV"]
-    return pd.concat(parts).assign(problem=name)[columns]
+    return pd.concat(parts).assign(problem=name).reindex(columns=columns)
 
 
 def _rows(protocol: Protocol, voltages_mV: np.ndarray) -> pd.DataFrame:
