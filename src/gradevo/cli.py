@@ -193,12 +193,17 @@ def merge(
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="the headline size alone, about a minute")] = False,
     full: Annotated[bool, typer.Option("--full", help="every size, however long it takes")] = False,
-    out: Annotated[Path, typer.Option(help="folder for bench.json and the figure")] = Path("results/bench"),
+    out: Annotated[Path, typer.Option(help="folder for bench.json and the figure, or for gpu.json")] = Path("results/bench"),
+    device: Annotated[str, typer.Option(help="cpu, or cuda: a GPU beside its own limits, in at most 8 minutes")] = "cpu",
 ) -> None:
     """Time gradevo against Jaxley and NEURON on one model, in at most 15 minutes on two cores.
 
-    Nothing is timed before the three gave the same voltages. `make bench` installs Jaxley first.
+    Nothing is timed before the three gave the same voltages. `make bench` installs Jaxley first. With --device cuda a GPU is
+    timed instead (docs/gpu.md).
     """
+    if device != "cpu":
+        _bench_on_a_gpu(device, quick or full, out)
+        return
     import matplotlib
     from rich.console import Console
 
@@ -218,6 +223,21 @@ def bench(
         matplotlib.rc_file(style)
     save(bench_figure(found), [out / "bench.png"])
     console.print(f"timings {out / 'bench.json'}, figure {out / 'bench.png'}")
+
+
+def _bench_on_a_gpu(device: str, chosen: bool, out: Path) -> None:
+    if device != "cuda" or chosen:
+        raise ValueError(f"--device is {device!r}; it is cpu or cuda, and with cuda neither --quick nor --full is given")
+    from gradevo.devices import resolved
+
+    resolved(device)
+    from gradevo.bench_gpu.run import run_bench
+    from gradevo.bench_gpu.table import bench_lines
+
+    found = run_bench(out, say=typer.echo)
+    for line in bench_lines(found):
+        typer.echo(line)
+    typer.echo(f"timings {out / 'gpu.json'}")
 
 
 @reproduce_app.command("jones2024")

@@ -21,6 +21,7 @@ def few_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     before = sys.getswitchinterval()
     if simulated():
+        monkeypatch.setattr("gradevo.cuda.batch.THREADS", 4)
         monkeypatch.setattr("gradevo.cuda.batch.THREADS_ACROSS", 3)
         monkeypatch.setattr("gradevo.cuda.tangents.THREADS", 3)
         sys.setswitchinterval(1e-5)

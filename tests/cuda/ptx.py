@@ -27,6 +27,7 @@ class OnTheHost:
     """Arrays of the types that the device's have."""
 
     stream = 0
+    place = "nowhere"
 
     def take(self, values: Any, dtype: type) -> np.ndarray:
         return np.array(values, dtype)

@@ -48,6 +48,8 @@ SEEDS = config["seeds"]
 # where fits are computed; a cluster's GPUs are on other machines than this one
 DECLARED_DEVICE = config.get("device", "cpu")
 DEVICE = "cuda" if DECLARED_DEVICE == "cuda" else resolved(DECLARED_DEVICE)
+if DECLARED_DEVICE == "auto" and workflow.is_main_process:
+    print(f"gradevo: device auto: {said_of(DEVICE)}", file=sys.stderr, flush=True)
 # every problem is fitted by every method, or by those that it names
 FITS = [
     f"{RESULTS}/fits/{problem}__{method}__s{seed}"
@@ -158,16 +160,14 @@ def fit_resources():
 
 
 def begin():
-    """Claim the folder for this run, or refuse it, say on what it computes where the config leaves that open, and refuse a GPU
-    that is not here; forced fits are not taken over from an earlier run.
+    """Claim the folder for this run, or refuse it, and refuse a GPU that is not here; forced fits are not taken over from an
+    earlier run.
     """
     if workflow.local_exec:
         try:
             resolved(DECLARED_DEVICE)
         except ValueError as error:
             raise WorkflowError(f"{error}: `device: cpu`, or auto, in the config")
-    if DECLARED_DEVICE == "auto":
-        print(f"gradevo: device auto: {said_of(DEVICE)}", file=sys.stderr, flush=True)
     # Snakemake 9.27 limits how many jobs begin per second, and for that looks for new ones once more per second with every job
     # that has ended: after some dozens, that is a third of a core, taken from the fits that are being timed.
     workflow.scheduler.job_rate_limiter = None

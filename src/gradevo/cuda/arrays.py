@@ -9,9 +9,10 @@ from gradevo.cuda.device import free_bytes, simulated
 
 
 class Arrays(Protocol):
-    """Where arguments come from and results go."""
+    """Where arguments come from and results go; ``place`` names it."""
 
     stream: Any
+    place: str
 
     def take(self, values: Any, dtype: type) -> Any:
         """A caller's array as a contiguous one on the device that kernels read."""
@@ -34,6 +35,7 @@ class HostArrays:
     """numpy in and out: copied to the device and back."""
 
     stream = 0
+    place = "host"
 
     def take(self, values: Any, dtype: type) -> Any:
         return cuda.to_device(np.ascontiguousarray(values, dtype))
@@ -55,7 +57,7 @@ class TorchArrays:
     def __init__(self, example: Any) -> None:
         import torch
 
-        self._torch, self._device = torch, example.device
+        self._torch, self._device, self.place = torch, example.device, str(example.device)
         here = cuda.get_current_device().id
         if example.device.index not in (None, here):
             raise ValueError(
@@ -71,8 +73,8 @@ class TorchArrays:
         return self._view(values.detach().to(self._device, wanted).contiguous())
 
     def empty(self, shape: tuple[int, ...], dtype: type) -> Any:
-        kind = "uint8" if dtype is np.bool_ else np.dtype(dtype).name
-        return self._view(self._torch.empty(shape, dtype=getattr(self._torch, kind), device=self._device))
+        kind = getattr(self._torch, np.dtype(dtype).name)
+        return self._view(self._torch.empty(shape, dtype=kind, device=self._device))
 
     def give(self, values: Any) -> Any:
         return self._torch.as_tensor(values, device=self._device)
@@ -96,7 +98,7 @@ class SimulatedTorchArrays(TorchArrays):
     def __init__(self, example: Any) -> None:
         import torch
 
-        self._torch, self._device = torch, example.device
+        self._torch, self._device, self.place = torch, example.device, str(example.device)
 
     def give(self, values: Any) -> Any:
         return self._torch.from_numpy(np.asarray(values.copy_to_host()))

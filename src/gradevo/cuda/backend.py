@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradevo.cuda.batch import Batch, Keeping, densities_in, make_batch
+from gradevo.cuda.batch import Batch, Keeping, make_batch
 from gradevo.kernels.cpu import Slopes
 from gradevo.kernels.plan import Passive, Plan
 from gradevo.units import UF_PER_CM2_UM2_TO_NF
@@ -58,10 +58,10 @@ def forward(
     states = batch.of_compartments(batch.sizes[1] * (p.n_steps + 1 if keeping.whole else 1))
     checkpoints = batch.of_compartments(batch.sizes[1] * keeping.checkpoints)
     records = arrays.empty((batch.total, p.n_samples, plan.recorded.size), batch.dtype)
-    diverged = arrays.empty((batch.total,), np.bool_)
+    diverged = arrays.empty((batch.total,), np.uint8)
     batch.simulate(
         "forward", p.n_steps, batch.sizes, tuple(keeping), *batch.shared,
-        arrays.take(plan.initial_state, batch.dtype), states, checkpoints, *batch.work(), records, diverged,
+        batch.constants.initial_state, states, checkpoints, *batch.work(), records, diverged,
     )  # fmt: skip
     shape = (batch.n_population, p.n_stimuli)
     voltages = arrays.give(records).reshape(*shape, p.n_samples, plan.recorded.size)
@@ -84,15 +84,20 @@ def adjoint(run: Run, voltage_gradients: Any, passive: bool = False) -> Slopes:
         states, run.checkpoints, *batch.work(), upstream, batch.own(n_compartments),
         batch.of_compartments(n_variables - 1), dens_bar, passive, capacitance_bar, coupling_bar,
     )  # fmt: skip
-    bars = arrays.give(batch.collect(dens_bar, run.diverged, *densities_in(plan, batch.across)))
+    bars = arrays.give(batch.collect(dens_bar, run.diverged, batch.constants.row, batch.constants.factor))
     densities = bars.reshape(batch.n_population, n_channels, n_compartments)
     if not passive:
         return Slopes(densities, None)
     per_area = plan.neuron.morphology.areas_um2 * UF_PER_CM2_UM2_TO_NF / (p.implicitness * p.step_ms)
     entry_of_edge = plan.elimination.entry_of_edge
-    capacitance = batch.collect(capacitance_bar, run.diverged, plan.place[:n_compartments], per_area)
-    conductances = batch.collect(coupling_bar, run.diverged, entry_of_edge, np.ones(entry_of_edge.size))
-    return Slopes(densities, Passive(arrays.give(capacitance), arrays.give(conductances)))
+
+    def collect(bar: Any, row: np.ndarray, factor: np.ndarray) -> Any:
+        there = (arrays.take(row, np.int64), arrays.take(factor, np.float64))
+        return arrays.give(batch.collect(bar, run.diverged, *there))
+
+    capacitance = collect(capacitance_bar, plan.place[:n_compartments], per_area)
+    conductances = collect(coupling_bar, entry_of_edge, np.ones(entry_of_edge.size))
+    return Slopes(densities, Passive(capacitance, conductances))
 
 
 def gradient(

@@ -17,11 +17,10 @@ import numpy as np
 
 from gradevo.cuda.arrays import Arrays, arrays_for
 from gradevo.cuda.codegen import kernel_module
+from gradevo.cuda.constants import Constants, constants_of, matrix_of
 from gradevo.cuda.device import simulated
-from gradevo.cuda.levels import levels
 from gradevo.kernels.compiling import call
 from gradevo.kernels.plan import Passive, Plan
-from gradevo.units import UF_PER_CM2_UM2_TO_NF
 
 THREADS = 32
 """Of a block side by side: one warp, so that few simulations spread over all multiprocessors."""
@@ -75,15 +74,16 @@ class Launch:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Simulation k is candidate k // stimuli under stimulus k % stimuli. On the device: shared, what all kernels take between
-    ``keeping`` and their own arrays (graph, levels if across, the matrix without channels, theta, clock, drive, densities in uS,
-    recorded)."""
+    """Simulation k is candidate k // stimuli under stimulus k % stimuli. On the device: the plan's constants; shared, what all
+    kernels take between ``keeping`` and their own arrays (graph, levels if across, the matrix without channels, theta, clock,
+    drive, densities in uS, recorded)."""
 
     plan: Plan
     arrays: Arrays
     across: bool
     n_population: int
     dtype: type
+    constants: Constants
     shared: tuple[Any, ...]
 
     @cached_property
@@ -136,17 +136,13 @@ class Batch:
             # the first one compiles, which is on a clock of its own
             call(launch)
 
-    def collect(self, inside: Any, diverged: Any, row: np.ndarray, factor: np.ndarray) -> Any:
+    def collect(self, inside: Any, diverged: Any, row: Any, factor: Any) -> Any:
         """The sums over stimuli of what simulations own -> [population, i] float64 on the device, i's number ``row``, times
-        ``factor``."""
+        ``factor``, which are there too."""
         out = self.arrays.empty((self.n_population, row.size), np.float64)
-        take = self.arrays.take
         flat = inside.reshape(self.total, int(np.prod(inside.shape[1:]))) if self.across else inside
         blocks = -(-max(self.n_population * row.size, 1) // THREADS)
-        self.launch(
-            self.module.sum_over_stimuli, blocks, THREADS, flat, diverged, take(row, np.int64), take(factor, np.float64),
-            self.across, out,
-        )  # fmt: skip
+        self.launch(self.module.sum_over_stimuli, blocks, THREADS, flat, diverged, row, factor, self.across, out)
         return out
 
     def keeping(self, keep: bool, checkpoint_every: int | None) -> Keeping:
@@ -172,18 +168,6 @@ class Batch:
         return Keeping(False, every, segments)
 
 
-def compartment_rows(plan: Plan, across: bool) -> np.ndarray:
-    """[channels, compartments] where densities lie: compartment by compartment side by side, channel by channel across."""
-    n_compartments, channels = plan.neuron.n_compartments, np.arange(len(plan.neuron.channel_names))[:, None]
-    place = plan.place[:n_compartments]
-    return channels * n_compartments + place if across else place * channels.size + channels
-
-
-def densities_in(plan: Plan, across: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and factors (S/cm2 to uS) of densities [channels x compartments]."""
-    return compartment_rows(plan, across).reshape(-1), np.tile(plan.to_uS, len(plan.neuron.channel_names))
-
-
 def make_batch(plan: Plan, densities: Any, passive: Passive | None = None, across: bool | None = None) -> Batch:
     """Densities [population, channels, compartments] S/cm2 under every stimulus, in their precision; numpy, or torch on the
     device.
@@ -204,58 +188,20 @@ def make_batch(plan: Plan, densities: Any, passive: Passive | None = None, acros
     module = kernel_module(plan.neuron.channels, np.dtype(dtype).name)
     arrays = arrays_for(densities)
     across = population * p.n_stimuli < ACROSS_BELOW if across is None else across
-
-    def integers(values: np.ndarray) -> Any:
-        return arrays.take(values, np.int64)
-
-    row, factor = densities_in(plan, across)
-    flat_inside = arrays.empty((population, row.size) if across else (row.size, population), dtype)
+    own = constants_of(plan, arrays, across, dtype)
     n_channels, n_compartments = densities.shape[1:]
+    numbers = n_channels * n_compartments
+    flat_inside = arrays.empty((population, numbers) if across else (numbers, population), dtype)
     inside = flat_inside.reshape(population, n_channels, n_compartments) if across else flat_inside
-    matrix = (a.T if across else a for a in _matrix(plan, passive or plan.own_passive))
+    matrix = own.matrix
+    if passive is not None:
+        matrix = tuple(arrays.take(a.T if across else a, dtype) for a in matrix_of(plan, passive))
     shared = (
-        tuple(integers(a) for a in plan.elimination.graph),
-        *([tuple(integers(a) for a in levels(plan.elimination))] if across else []),
-        *(arrays.take(a, dtype) for a in matrix),
-        dtype(p.implicitness), (dtype(p.step_ms), dtype(p.first_gate_step_ms), p.steps_per_sample),
-        _drive(plan, arrays), inside, integers(plan.recorded),
+        own.graph, *([own.levels] if across else []), *matrix, dtype(p.implicitness),
+        (dtype(p.step_ms), dtype(p.first_gate_step_ms), p.steps_per_sample), own.drive, inside, own.recorded,
     )  # fmt: skip
-    batch = Batch(plan, arrays, across, population, dtype, shared)
-    flat = arrays.take(densities, dtype).reshape(population, row.size)
-    factors = arrays.take(factor, np.float64)
-    batch.launch(module.take_in, -(-max(flat.size, 1) // THREADS), THREADS, flat, integers(row), factors, across, flat_inside)
+    batch = Batch(plan, arrays, across, population, dtype, own, shared)
+    flat = arrays.take(densities, dtype).reshape(population, numbers)
+    blocks = -(-max(flat.size, 1) // THREADS)
+    batch.launch(module.take_in, blocks, THREADS, flat, own.row, own.factor, across, flat_inside)
     return batch
-
-
-def _matrix(plan: Plan, passive: Passive) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The voltage matrix without channels (diagonal, entries, C / (theta dt)), [number, candidate or 1]."""
-    m, p = plan.neuron.morphology, plan.protocol
-    n, edges = m.n_compartments, plan.place[m.edges]
-    capacity = (passive.capacitance_uF_cm2 * m.areas_um2 * UF_PER_CM2_UM2_TO_NF / (p.implicitness * p.step_ms)).T
-    conductances = passive.conductances_uS.T
-    base = np.zeros((plan.elimination.n_rows, capacity.shape[1]))
-    base[plan.place[:n]] = capacity
-    for column in (0, 1):
-        np.add.at(base, edges[:, column], conductances)
-    entries = np.zeros((max(plan.elimination.column.size, 1), capacity.shape[1]))
-    np.subtract.at(entries, plan.elimination.entry_of_edge, conductances)
-    inside = np.empty((n, capacity.shape[1]))
-    inside[plan.place[:n]] = capacity
-    return base, entries, inside
-
-
-def _drive(plan: Plan, arrays: Arrays) -> tuple[Any, ...]:
-    """What the kernels call ``drive``."""
-    step_start, step_piece, step_weight, currents, stimulated = plan.drive
-    # a step whose current is one whole piece, the same as the step's before, needs no new one
-    first = step_start[:-1]
-    single = (np.diff(step_start) == 1) & (np.append(step_weight, 0.0)[first] == 1.0)
-    piece = np.append(step_piece, -1)[first]
-    changes = np.ones(first.size, dtype=np.bool_)
-    changes[1:] = ~(single[1:] & single[:-1] & (piece[1:] == piece[:-1]))
-    site_of = np.full(plan.elimination.n_rows, -1)
-    site_of[stimulated] = np.arange(stimulated.size)
-    return (
-        arrays.take(step_start, np.int64), arrays.take(step_piece, np.int64), arrays.take(step_weight, np.float64),
-        arrays.take(currents, np.float64), arrays.take(changes, np.uint8), arrays.take(site_of, np.int64),
-    )  # fmt: skip

@@ -33,8 +33,11 @@ def simulated() -> bool:
 def missing() -> str | None:
     """What is missing for kernels to run here, None where nothing is. Asked in a process of its own: once a process has begun
     CUDA, the processes that it forks cannot use it, and fits are forked."""
-    if simulated():
-        return None
+    return None if simulated() else absent()
+
+
+def absent() -> str | None:
+    """The same of a device, simulator or not."""
     if importlib.util.find_spec("numba_cuda") is None:
         return "numba-cuda is not installed"
     try:

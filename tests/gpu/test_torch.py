@@ -1,4 +1,4 @@
-"""torch tensors on a device: for machines that have one."""
+"""torch tensors on a GPU."""
 
 from typing import Any
 
@@ -7,8 +7,6 @@ import pytest
 import torch
 
 from tests.cuda.test_backend import Small, backend, relative
-
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
