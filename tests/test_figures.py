@@ -119,3 +119,10 @@ def test_files_are_small_and_show_the_same(tmp_path):
     assert (tmp_path / "slim.png").stat().st_size < 0.7 * paths[1].stat().st_size
     plain, slim = (np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"), dtype=int) for name in ("plain", "slim"))
     assert np.abs(plain - slim).max() <= 16
+
+
+def test_shades_that_stand_for_numbers_keep_their_colours(tmp_path):
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().imshow(np.linspace(0, 1, 900).reshape(1, -1), aspect="auto")
+    save(figure, [tmp_path / "shades.png"])
+    assert Image.open(tmp_path / "shades.png").mode != "P"

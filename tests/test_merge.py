@@ -85,7 +85,7 @@ def test_the_spread_is_over_the_seeds_of_all_parts(results, tmp_path):
     merge(parts, tmp_path / "out")
     joint = pd.read_csv(tmp_path / "out/spread.csv")
     assert list(joint["fits"].unique()) == [3]
-    fitted = pd.read_parquet(tmp_path / "out/densities.parquet").groupby(["method", "channel", "region"])["fitted"]
+    fitted: Any = pd.read_parquet(tmp_path / "out/densities.parquet").groupby(["method", "channel", "region"])["fitted"]
     keyed = joint.set_index(["method", "channel", "region"]).sort_index()
     for name, ends in (("lowest", fitted.min()), ("highest", fitted.max())):
         np.testing.assert_allclose(keyed[name], ends.reindex(keyed.index), rtol=1e-5)

@@ -15,6 +15,7 @@ from PIL import Image
 
 matplotlib.use("Agg")
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -181,8 +182,14 @@ def _write(figure: Figure, path: Path, *, metadata: dict[str, Any] | None) -> No
     figure.savefig(path, metadata=metadata)
     if path.suffix == ".svg":
         path.write_text(slim_svg(path.read_text()))
-    elif path.suffix == ".png":
+    elif path.suffix == ".png" and not _has_shades(figure):
         slim_png(path)
+
+
+def _has_shades(figure: Figure) -> bool:
+    """Whether colours stand for numbers in it: they need more than a palette has."""
+    mapped = figure.findobj(lambda artist: isinstance(artist, ScalarMappable))
+    return any(artist.get_array() is not None for artist in mapped)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def slim_svg(text: str) -> str:
