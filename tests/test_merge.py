@@ -88,7 +88,7 @@ def test_the_spread_is_over_the_seeds_of_all_parts(results, tmp_path):
     fitted: Any = pd.read_parquet(tmp_path / "out/densities.parquet").groupby(["method", "channel", "region"])["fitted"]
     keyed = joint.set_index(["method", "channel", "region"]).sort_index()
     for name, ends in (("lowest", fitted.min()), ("highest", fitted.max())):
-        np.testing.assert_allclose(keyed[name], ends.reindex(keyed.index), rtol=1e-5)
+        np.testing.assert_allclose(keyed[name], ends.loc[keyed.index], rtol=1e-5)
     assert (keyed.loc["sobol", "highest_over_lowest"] > 1).all()
     assert "Fits: 6. Problems: 1. Methods: 2." in (tmp_path / "out/FINDINGS.md").read_text()
 
