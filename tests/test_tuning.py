@@ -17,7 +17,7 @@ from tests.test_methods import drive
 
 ROOT = Path(__file__).parents[1]
 TUNING = load_config(ROOT / "config/tuning.yaml")
-NO_STUDIES = ("tuning", "tuned", "jones2024")  # jones2024 runs the published neurons by rules of its own, with no tuned method
+NO_STUDIES = ("tuning", "tuned", "jones2024")  # jones2024 draws the published neurons, by rules of its own
 STUDIES = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.stem not in NO_STUDIES)
 
 
