@@ -95,4 +95,4 @@ def _draw_times(ax: Axes, statistics: pd.DataFrame, summary: pd.DataFrame, metho
     ax.set_ylim(-0.7, len(there) - 0.3)
     ax.set(xscale="log", xlabel="wall-clock time to target (s)")
     ax.set_title("fits that\nreached it", loc="right", fontsize=5.5, color="0.3")
-    ax.margins(x=0.12)
+    ax.margins(x=0.18)  # room for the arrows

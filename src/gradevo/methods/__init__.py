@@ -142,6 +142,17 @@ METHODS: dict[str, Method] = {
             space={},
             data="voltages of whole traces",
         ),
+        _method(
+            "shooting_lm",
+            "multiple shooting: Levenberg-Marquardt on windows of time whose first states are unknowns too",
+            gradient=True,
+            view="log",
+            defaults={
+                "windows": [10, 5, 2], "iterations": 10, "stimuli": 24, "strength_per_ms": 100.0, "ridge": 1e-3, **_MARQUARDT,
+            },
+            space={},
+            data="voltages of whole traces",
+        ),
         # -- without
         _method(
             "lbfgs_fd",

@@ -49,7 +49,7 @@ def calibration(tables: Mapping[str, pd.DataFrame]) -> Figure:
     label_log_axis(achieved, "y")
     z = np.linspace(-4, 4, 161)
     histogram.plot(z, norm.pdf(z), color="black", linewidth=0.9, label="standard normal")
-    histogram.set(xlabel="error over bound", ylabel="density", xlim=(-4, 4), ylim=(0, None))
+    histogram.set(xlabel="error over bound", ylabel="density", xlim=(-4, 4), ylim=(0, 1.15 * histogram.get_ylim()[1]))
     histogram.legend(fontsize=5.5, loc="upper left", handlelength=1.2)
     figure.legend(*achieved.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     for ax, text in zip((achieved, ratio, histogram), "abc", strict=True):
