@@ -86,7 +86,8 @@ def _shade(ax: Axes, conditions: pd.DataFrame) -> None:
     if len(stored):
         ax.axvspan(stored[0] - 0.5, stored[-1] + 0.5, color="0.92", zorder=0, linewidth=0)
         ax.annotate(
-            "published data", (stored[0] - 0.45, 0.09), xycoords=("data", "axes fraction"), fontsize=5.5, color="0.35", va="bottom"
+            "published data", (stored[0] - 0.45, 0.09), xycoords=("data", "axes fraction"), fontsize=5.5, color="0.35",
+            va="bottom",
         )  # fmt: skip
 
 

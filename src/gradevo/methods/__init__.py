@@ -148,7 +148,7 @@ METHODS: dict[str, Method] = {
             gradient=True,
             view="log",
             defaults={
-                "windows": [10, 5, 2], "iterations": 10, "stimuli": 24, "strength_per_ms": 100.0, "ridge": 1e-3, **_MARQUARDT,
+                "windows": 25, "iterations": 40, "stimuli": 24, "strength_per_ms": 100.0, "ridge": 1e-3, **_MARQUARDT,
             },
             space={},
             data="voltages of whole traces",

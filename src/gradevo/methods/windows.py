@@ -24,7 +24,7 @@ from gradevo.kernels.compiling import call
 from gradevo.kernels.threads import in_threads
 from gradevo.methods.stages import pulled
 from gradevo.problem import Problem
-from gradevo.sensitivity import ResidualProducts, directions
+from gradevo.sensitivity import directions
 from gradevo.simulate import passive_properties
 
 # What a defect of 1 in a gate counts as, in mV, where trajectories are compared: about a spike's height.
@@ -41,7 +41,12 @@ class Windows:
 
     @staticmethod
     def of(problem: Problem, count: int) -> Windows:
-        """So many windows, as equally long as samples allow."""
+        """So many windows, as equally long as samples allow. Raises ValueError for fewer than 2, or more than samples."""
+        if not 2 <= count < problem.protocol.n_samples:
+            raise ValueError(
+                f"{count} windows cannot be cut from {problem.protocol.n_samples} samples of problem {problem.name!r}; take 2 to "
+                f"{problem.protocol.n_samples - 1}"
+            )
         samples = np.unique(np.rint(np.linspace(0, problem.protocol.n_samples - 1, count + 1)).astype(int)[:-1])
         return Windows(problem, tuple(int(i) * problem.protocol.steps_per_sample for i in samples))
 
@@ -108,8 +113,8 @@ class Windows:
             total = loss + (((ends - nodes) * scale) ** 2).sum(axis=-1).mean(axis=(1, 2, 3))
         return np.where(np.isfinite(total), total, np.inf)
 
-    def products(self, values: np.ndarray, nodes: np.ndarray) -> ResidualProducts:
-        """`amiss`, J^T r and J^T J of parameters [P], with the residuals that there would be (linearised) without defects."""
+    def products(self, values: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """J^T r [P] and J^T J [P, P] of parameters [P], with the residuals that there would be (linearised) without defects."""
         n = self.problem.n_parameters
         root = np.sqrt(np.broadcast_to(self._weights / self.plan.protocol.n_stimuli, self.problem.target.shape))
         normal, half = np.zeros((tangents.GROUPS, n, n)), np.zeros((tangents.GROUPS, n))
@@ -125,11 +130,10 @@ class Windows:
         # as in sensitivity.residual_products
         with threadpool_limits(1, user_api="blas"):
             self._walk(values, nodes, self._directions(values), add, None)
-        total = float(self.amiss(values[None], nodes[None])[0])
-        return ResidualProducts(total, half.sum(axis=0), normal.sum(axis=0))
+        return half.sum(axis=0), normal.sum(axis=0)
 
-    def moved(self, values: np.ndarray, nodes: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """Nodes [K, ...] for the parameters `values` + steps [K, P], linearised, with the defects closed."""
+    def moved(self, values: np.ndarray, nodes: np.ndarray, steps: np.ndarray, closed: np.ndarray) -> np.ndarray:
+        """Nodes [K, ...] for parameters `values` + steps [K, P], linearised, with a share `closed` [K] of the defects gone."""
         single = self._directions(values)
         count, own = len(steps), np.arange(len(steps))[:, None]
         each = tangents.Directions(
@@ -143,7 +147,7 @@ class Windows:
 
         def take(stimulus: int, w: int, delta: np.ndarray) -> None:
             for k in range(count):
-                found[k, stimulus, w] = nodes[stimulus, w] + delta[..., k] + delta[..., count]
+                found[k, stimulus, w] = nodes[stimulus, w] + delta[..., k] + closed[k] * delta[..., count]
 
         self._walk(values, nodes, each, None, take)
         found[..., 1:] = np.clip(found[..., 1:], 0.0, 1.0)
