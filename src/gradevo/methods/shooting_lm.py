@@ -15,6 +15,7 @@ from gradevo.methods.stages import Stage, staged
 from gradevo.methods.windows import Windows
 from gradevo.problem import Problem
 from gradevo.result import Status
+from gradevo.sensitivity import ResidualProducts
 
 # Of a step, in densities and nodes alike. A whole step closes all defects, and linearised spikes do not reach that far.
 _SHARES = (1.0, 0.5, 0.2, 0.05)
@@ -42,7 +43,7 @@ def run(
     stimuli : how many are simulated with windows
     strength_per_ms : of the pull towards the data by which the windows' first states are found
     ridge : of `levenberg_marquardt.descend`, 1 / mV2 in the view's coordinates (logarithms)
-    damping, trials, growth, tolerance : of `levenberg_marquardt`; with windows, four shares of the steps of two dampings are tried
+    damping, trials, growth, tolerance : of `levenberg_marquardt`; with windows, four shares of two steps are tried
 
     Raises ValueError for settings out of range, recordings with gaps or a neuron without a known leak, and RunEnded.
     """
@@ -69,8 +70,8 @@ def _shoot(
     tolerance: float,
     ridge: float,
 ) -> np.ndarray:
-    """The last point of a search with windows; each is simulated in one piece, too. Counted as the same questions without windows,
-    and a trial as two simulations: its own, and its share of the linearised one that moves the nodes of all."""
+    """The last point of a search with windows; each is simulated in one piece, too. Counted as the same questions without
+    windows, and a trial as two simulations: its own, and its share of the linearised one that moves the nodes of all."""
     lower, upper = problem.coordinates.bounds
     values = problem.densities
 
@@ -78,10 +79,10 @@ def _shoot(
         found = windows.nodes_near_data(values(thetas)[0], strength_per_ms)
         return found, float(windows.amiss(values(thetas), found[None])[0])
 
-    def products(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def products(theta: np.ndarray) -> ResidualProducts:
         half, normal = windows.products(values(theta[None])[0], nodes)
         slope = problem.coordinates.slope(theta)
-        return half * slope, normal * slope[:, None] * slope
+        return ResidualProducts(total, half * slope, normal * slope[:, None] * slope)
 
     def attempt(thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         here, there = values(point[None])[0], values(thetas)
@@ -97,7 +98,7 @@ def _shoot(
     meter.loss(problem, point[None])
     nodes, total = meter.loss_of_another(problem, asked(begin, 2), point[None])
     for _ in range(iterations):
-        half, normal = meter.products_of_another(problem, asked(products, 1), point)
+        _, half, normal = meter.products_of_another(problem, asked(products, 1), point)
         regular = normal + ridge * total * np.eye(len(point))
         while True:
             dampings = np.repeat(damping * growth ** np.arange(2), len(_SHARES))
