@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from gradevo import apart, study
+from gradevo import apart, fit_rows, study
 from gradevo.apart import fit_apart
 from gradevo.kept import KILLED
 from gradevo.methods import OWN
@@ -84,7 +84,7 @@ def test_death_by_a_signal_is_a_row_with_what_was_done_before(problem, monkeypat
     assert np.isfinite(result.best_loss)
     assert result.best_loss == problem.loss_of_densities(result.best_densities[None])[0]
     assert np.isfinite(result.totals["heldout_loss"])
-    row = study.summary_row(config(), problem, result)
+    row = fit_rows.summary_row(config(), problem, result)
     assert row["status"] == "error"
     assert row["simulations"] == 8
 

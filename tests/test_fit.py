@@ -13,7 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from gradevo import cli, study
+from gradevo import cli, fit_rows, study
 from gradevo.config import check_config, load_config, methods_of
 from gradevo.fit import fit
 from gradevo.methods import METHODS
@@ -76,7 +76,7 @@ def test_failure_is_a_row(problem, diverging, monkeypatch, tmp_path):
     result = quick_fit(problem)
     write_result(result, tmp_path / "fit.parquet")
     again = read_result(tmp_path / "fit.parquet")
-    row = study.summary_row(toy_config(), problem, again)
+    row = fit_rows.summary_row(toy_config(), problem, again)
     if diverging:
         assert result.status == again.status == Status.diverged
         assert "gave up" in result.message
@@ -117,15 +117,15 @@ def test_mistakes_of_the_caller_are_raised_before_computing(problem):
 def test_success_and_cost_to_target(problem):
     config = toy_config()
     result = study.run_fit(config, problem, "lbfgs", 0)
-    row = study.summary_row(config, problem, result)
+    row = fit_rows.summary_row(config, problem, result)
     assert row["status"] == "converged"
     assert row["success_loss"]
     assert row["success_density"]
     first = result.history[result.history["best_loss"] <= 1e-3].iloc[0]
     assert row["gradients_to_target"] == first["gradients"]
     assert row["wall_s_to_target"] == first["wall_s"] <= row["wall_s"]
-    assert study.loss_target(config, replace(problem, noise_mV=0.5)) == pytest.approx(1.0)
-    rows = pd.DataFrame(study.density_rows(problem, result))
+    assert fit_rows.loss_target(config, replace(problem, noise_mV=0.5)) == pytest.approx(1.0)
+    rows = pd.DataFrame(fit_rows.density_rows(problem, result))
     assert list(rows["channel"]) == ["Na", "Na", "K", "K"]
     np.testing.assert_array_equal(rows["true"], problem.truth)
 

@@ -11,11 +11,12 @@ import yaml
 from gradevo import problem as problem_module
 from gradevo.config import check_config
 from gradevo.fit import fit
+from gradevo.fit_rows import loss_target, loss_units
 from gradevo.losses import LOSSES
 from gradevo.meter import Meter
 from gradevo.methods import OWN
 from gradevo.stimulus import GENERATORS
-from gradevo.study import loss_target, loss_units, make_problem, make_targets
+from gradevo.study import make_problem, make_targets
 from tests.fitting import toy_config, toy_problem
 
 NOISE = {

@@ -13,13 +13,14 @@ from gradevo.figure_tables.recordings import recording_tables
 from gradevo.figures.planned import planned_figures
 from gradevo.figures.study import draw
 from gradevo.files import write_table
+from gradevo.fit_rows import density_rows, loss_target, summary_row
 from gradevo.fitted import fitted_voltages
 from gradevo.measured import measured_arrays
 from gradevo.measured.example import NOISE_MV, true_densities, write_example
 from gradevo.morphology import chain, from_adjacency, read_morphology
 from gradevo.morphology.places import nearest_compartment, soma_compartment
 from gradevo.neuron import Neuron
-from gradevo.study import density_rows, loss_target, make_problem, make_targets, neuron_arrays, run_fit, summary_row
+from gradevo.study import make_problem, make_targets, neuron_arrays, run_fit
 from tests.test_reading_the_tables import documented
 from tests.workflow.running import ROOT
 

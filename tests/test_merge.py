@@ -15,10 +15,11 @@ import yaml
 from gradevo import merge as merging
 from gradevo.config import check_config
 from gradevo.figures.study import draw_all
+from gradevo.fit_rows import density_rows, summary_row
 from gradevo.merge import merge, record_of
 from gradevo.result import Result
 from gradevo.statistics.cells import cell_statistics
-from gradevo.study import density_rows, make_problem, run_fit, summary_row
+from gradevo.study import make_problem, run_fit
 from tests.workflow.running import CONFIG
 
 BASE = CONFIG | {"budget_equivalents": 60, "seeds": [0, 1, 2], "methods": {"lbfgs": {"starts": 1}, "sobol": {}}}

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from gradevo.fit_rows import loss_target
 from gradevo.kernels import cpu
 from gradevo.losses import Recorded, make_loss
 from gradevo.observations import declared_observed
 from gradevo.problem import Problem
 from gradevo.stimulus import Stimulus
-from gradevo.study import loss_target, make_problem, make_targets
+from gradevo.study import make_problem, make_targets
 from tests.fitting import toy_config, toy_problem
 
 SQUARES = ("mse", "published_mse", {"kind": "windows", "windows_ms": [[0.5, 1.5], [2, 3]]})

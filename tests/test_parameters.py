@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from gradevo import study
+from gradevo import fit_rows, study
 from gradevo.channels import CHANNEL_SETS
 from gradevo.config import check_config
 from gradevo.morphology import chain, random_tree
@@ -187,12 +187,12 @@ def test_a_truth_with_its_passive_properties_is_recovered():
     np.testing.assert_allclose(problem.truth[3:], [1.0, 150.0])
     config |= {"stop_loss": 1e-13, "methods": {"lbfgs": {"starts": 2}}}
     result = study.run_fit(config, problem, "lbfgs", 0)
-    row = study.summary_row(config, problem, result)
+    row = fit_rows.summary_row(config, problem, result)
     assert row["success_density"], result.best_densities / problem.truth
     assert row["density_error_max_rel"] < 1e-3
     assert row["capacitance_error_mean_abs_uF_cm2"] < 1e-3
     assert row["axial_resistivity_error_mean_abs_ohm_cm"] < 0.15
-    table = {r["channel"]: r for r in study.density_rows(problem, result)}
+    table = {r["channel"]: r for r in fit_rows.density_rows(problem, result)}
     assert table["axial_resistivity"]["unit"] == "ohm cm"
     assert table["axial_resistivity"]["true"] == 150
     assert table["capacitance"]["fitted"] == result.best_densities[3]
@@ -277,7 +277,7 @@ def test_rows_of_tables_hold_the_parameter_of_the_compartments_region():
     problem = study.make_problem(config, "toy")
     result = study.run_fit(config | {"budget_equivalents": 100}, problem, "adam", 0)
     assert result.metadata["parameters"] == ("Na[0]", "Na[1]", "K[0]", "K[1]")
-    table = study.density_rows(problem, result)
+    table = fit_rows.density_rows(problem, result)
     assert len(table) == 24
     for row in table:
         p = problem.parameter_names.index(f"{row['channel']}[{row['region']}]")

@@ -9,11 +9,12 @@ import pytest
 
 from gradevo.channels import channel_set
 from gradevo.config import load_config
+from gradevo.fit_rows import density_rows, summary_row
 from gradevo.result import Result, write_result
 from gradevo.spread import spread
 from gradevo.statistics.series import series
 from gradevo.statistics.tables import all_tables
-from gradevo.study import density_rows, make_problem, make_targets, neuron_arrays, run_fit, summary_row
+from gradevo.study import make_problem, make_targets, neuron_arrays, run_fit
 from gradevo.tuning import rank_settings
 from tests.pages import ROOT
 

@@ -9,7 +9,8 @@ import pytest
 
 from gradevo.config import check_config, input_files
 from gradevo.figure_tables.problems import problems_table
-from gradevo.study import make_neuron, make_problem, make_targets, run_fit, summary_row
+from gradevo.fit_rows import summary_row
+from gradevo.study import make_neuron, make_problem, make_targets, run_fit
 from gradevo.units import UA_PER_CM2_UM2_TO_NA
 
 AMPLITUDES = (4.0, 9.0, 15.0)

@@ -18,10 +18,11 @@ from gradevo.figure_tables.price import price_table
 from gradevo.figures.planned import TABLES, dialled, planned_figures
 from gradevo.figures.study import draw, draw_all
 from gradevo.files import write_table
+from gradevo.fit_rows import density_rows, summary_row
 from gradevo.merge import record_of
 from gradevo.statistics.series import series
 from gradevo.statistics.tables import all_tables
-from gradevo.study import density_rows, make_problem, run_fit, summary_row
+from gradevo.study import make_problem, run_fit
 from tests.test_reading_the_tables import documented
 from tests.workflow.running import CONFIG, ROOT
 

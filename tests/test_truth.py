@@ -9,7 +9,8 @@ import sympy as sp
 from gradevo.channels import channel_set
 from gradevo.channels.base import evaluate
 from gradevo.config import check_config
-from gradevo.study import loss_target, make_neuron, make_problem, make_targets, make_truth
+from gradevo.fit_rows import loss_target
+from gradevo.study import make_neuron, make_problem, make_targets, make_truth
 from gradevo.truth import perturbed
 from tests.fitting import toy_config, toy_problem
 

@@ -279,8 +279,8 @@ class _Progress:
 def _summarise(console, config: dict, problem: Problem, result: Result) -> None:
     from rich.table import Table
 
+    from gradevo.fit_rows import loss_target, summary_row
     from gradevo.losses import LOSS_UNITS
-    from gradevo.study import loss_target, summary_row
 
     row = summary_row(config, problem, result)
     table = Table(box=None, pad_edge=False, show_header=False)

@@ -13,8 +13,8 @@ from gradevo.statistics import CELL, FIT
 def spread(densities: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """A row per problem, method, fitted quantity and region: spread.csv, whose columns are in docs/reading_the_tables.md.
 
-    densities: a row per fit, quantity and compartment, as `study.density_rows` makes them; summary: a row per fit. It is over the
-    fits that reached the loss target, or over all with a finite loss where none did.
+    densities: a row per fit, quantity and compartment, as `fit_rows.density_rows` makes them; summary: a row per fit. It is over
+    the fits that reached the loss target, or over all with a finite loss where none did.
     """
     fits = summary[[*FIT, "success_loss", "best_loss"]]
     table = densities.drop_duplicates([*FIT, "channel", "region"]).merge(fits, on=FIT).dropna(subset=["fitted"])

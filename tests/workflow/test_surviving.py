@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from gradevo import study
+from gradevo import fit_rows, study
 from gradevo.kernels import cpu
 from tests.workflow.running import CONFIG, command, copy_of_repository, environment, snakemake, start_snakemake, write_config
 
@@ -85,7 +85,7 @@ def undisturbed() -> pd.DataFrame:
     """The study's summary, computed here."""
     problem = study.make_problem(KILLED, "pair_all_all")
     return pd.DataFrame(
-        [study.summary_row(KILLED, problem, study.run_fit(KILLED, problem, METHOD, seed)) for seed in KILLED["seeds"]]
+        [fit_rows.summary_row(KILLED, problem, study.run_fit(KILLED, problem, METHOD, seed)) for seed in KILLED["seeds"]]
     )
 
 

@@ -3,7 +3,7 @@ rule summary:
         targets=expand(f"{RESULTS}/targets/{{problem}}.npz", problem=PROBLEMS),
         histories=expand("{fit}.parquet", fit=FITS),
         results=expand("{fit}.json", fit=FITS),
-        source="src/gradevo/study.py",
+        sources=["src/gradevo/study.py", "src/gradevo/fit_rows.py"],
     output:
         summary=f"{RESULTS}/summary.parquet",
         csv=f"{RESULTS}/summary.csv",

@@ -8,9 +8,10 @@ import json
 
 import pandas as pd
 
+from gradevo.fit_rows import density_rows, summary_row
 from gradevo.merge import record_of
 from gradevo.result import read_result, write_aside
-from gradevo.study import density_rows, make_problems, summary_row
+from gradevo.study import make_problems
 
 config = snakemake.config
 targets = zip(config["problems"], snakemake.input.targets, strict=True)

@@ -144,11 +144,12 @@ METHODS: dict[str, Method] = {
         ),
         _method(
             "shooting_lm",
-            "multiple shooting: Levenberg-Marquardt on windows of time whose first states are unknowns too",
+            "multiple shooting: Levenberg-Marquardt on windows of time that begin at the data, over a growing horizon",
             gradient=True,
             view="log",
             defaults={
-                "windows": 25, "iterations": 40, "stimuli": 24, "strength_per_ms": 100.0, "ridge": 1e-3, **_MARQUARDT,
+                "horizons": [0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.0], "windows": [1] * 8, "iterations": 8, "stimuli": 24,
+                "ridge": 1e-3, **_MARQUARDT,
             },
             space={},
             data="voltages of whole traces",

@@ -1,4 +1,5 @@
-"""Problems that lead to another one: fewer stimuli, a shorter time, or a current that pulls recorded sites towards their data.
+"""Problems that lead to another one: fewer stimuli, a shorter time, a current that pulls recorded sites towards their data, or
+windows of time that begin at them.
 
 The pull is synchronisation (Abarbanel, Creveling, Farsian and Kostuk 2009, SIAM J Appl Dyn Syst 8:1341, doi 10.1137/090749761):
 strength x C x (V_data - V) is added at every recorded site, C its capacitance. As an injected current and a constant
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import CubicSpline
 
 from gradevo.meter import Meter
 from gradevo.methods.levenberg_marquardt import descend
+from gradevo.methods.windows import Windows
 from gradevo.problem import Problem
 from gradevo.sensitivity import ResidualProducts
 from gradevo.stimulus import Stimulus
@@ -24,11 +27,13 @@ from gradevo.units import S_PER_CM2_UM2_TO_US, UF_PER_CM2_UM2_TO_NF
 
 @dataclass(frozen=True)
 class Stage:
-    """strength_per_ms of the pull; the share of the samples, from the first, that is fitted; how many of the stimuli are."""
+    """strength_per_ms of the pull; the share of the samples, from the first, that is fitted; how many of the stimuli are; and how
+    many samples a window is long that begins at the data (windows.py), 0 for none."""
 
     strength_per_ms: float
     share: float
     stimuli: int
+    window: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,8 @@ def descend_in_stages(
     return descend(problem, meter, point, damping, trials, growth, tolerance, ridge=ridge)
 
 
-def staged(problem: Problem, stage: Stage) -> Problem:
-    """The problem of a stage, in the same view; its stimuli are spread over the problem's.
+def staged(problem: Problem, stage: Stage) -> Any:
+    """The problem of a stage, in the same view; its stimuli are spread over the problem's. With windows, a Windows.
 
     Raises ValueError for a strength, share or number out of range, recordings with gaps, and where there is no leak to pull by.
     """
@@ -88,7 +93,8 @@ def staged(problem: Problem, stage: Stage) -> Problem:
         n_samples=samples,
     )
     cut = replace(problem, protocol=shorter, target=problem.target[chosen, :samples], heldout=None, heldout_observed=None)
-    return pulled(cut, stage.strength_per_ms) if stage.strength_per_ms > 0 else cut
+    cut = pulled(cut, stage.strength_per_ms) if stage.strength_per_ms > 0 else cut
+    return Windows(cut, stage.window) if stage.window else cut
 
 
 def pulled(problem: Problem, strength_per_ms: float) -> Problem:
