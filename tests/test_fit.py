@@ -215,6 +215,22 @@ def test_command_fit(config_file, tmp_path):
     assert read_result(out).status == Status.converged
 
 
+def test_command_fit_judges_what_was_found(config_file, tmp_path):
+    run = CliRunner().invoke(cli.app, ["fit", str(config_file), "toy", "lbfgs", "--judge-mV", "0.1"])
+    assert run.exit_code == 0, run.output
+    assert "at 0.1 mV of noise, recovered" in run.output
+    assert "4 identified: 4 within 1 %" in run.output
+
+    refused = CliRunner().invoke(cli.app, ["fit", str(config_file), "toy", "lbfgs", "--judge-mV", "0"])
+    assert refused.exit_code != 0
+    assert "noise above 0 mV" in str(refused.exception)
+    mixed = toy_config(regions=1)
+    mixed["neurons"]["two"]["densities"]["kind"] = "uniform"
+    config_file.write_text(yaml.safe_dump(mixed))
+    refused = CliRunner().invoke(cli.app, ["fit", str(config_file), "toy", "lbfgs", "--judge-mV", "0.1"])
+    assert "leave --judge-mV out" in str(refused.exception)
+
+
 def test_command_methods():
     run = CliRunner().invoke(cli.app, ["methods"])
     assert run.exit_code == 0

@@ -12,6 +12,7 @@ from gradevo.figure_tables.problems import problems_table
 from gradevo.fit_rows import summary_row
 from gradevo.study import make_neuron, make_problem, make_targets, run_fit
 from gradevo.units import UA_PER_CM2_UM2_TO_NA
+from tests.fitting import toy_config
 
 AMPLITUDES = (4.0, 9.0, 15.0)
 """uA/cm2, a sweep each."""
@@ -20,26 +21,17 @@ ONSET_MS, WIDTH_MS = 0.5, 1.5
 
 
 def study(stimuli: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """A chain of three compartments of the squid's membrane, stimulated as a file or a rule says."""
+    config = toy_config()
+    (neuron,) = config["neurons"].values()
+    neuron |= {"channels": "hh", "morphology": {"kind": "chain", "compartments": 3, "coupling_S_cm2": 1e-3}}
     problem = {
         "neuron": "chain", "stimuli": stimuli, "recorded": "all", "duration_ms": 4, "sample_interval_ms": 0.1, "dt_ms": 0.025,
         "bounds": [0.3, 3],
     }  # fmt: skip
-    return {
-        "study": "currents",
-        "gradient_weight": 2.5,
-        "budget_equivalents": 600,
-        "seeds": [0],
-        "success": {"loss": 1e-3, "noise_factor": 4, "density_rel": 0.01},
-        "neurons": {
-            "chain": {
-                "morphology": {"kind": "chain", "compartments": 3, "coupling_S_cm2": 1e-3},
-                "channels": "hh",
-                "densities": {"kind": "uniform", "fraction": 0.3, "seed": 1},
-            }
-        },
-        "problems": {"p": problem | changed},
-        "methods": {"lbfgs": {}},
-    }
+    return config | {
+        "study": "currents", "neurons": {"chain": neuron}, "problems": {"p": problem | changed}, "methods": {"lbfgs": {}},
+    }  # fmt: skip
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gradevo.export_cli import app as export_app
-from gradevo.identify_cli import identify
+from gradevo.identify_cli import check_judged, identify, judged
 
 if TYPE_CHECKING:
     from gradevo.problem import Problem
@@ -73,6 +73,9 @@ def fit(
     seed: Annotated[int, typer.Option(help="of everything random in the method", min=0)] = 0,
     out: Annotated[Path | None, typer.Option(help="write the history here (.parquet), the rest beside it (.json)")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or auto (docs/gpu.md); without it, the config's")] = None,
+    judge_mV: Annotated[
+        float | None, typer.Option("--judge-mV", help="say whose fault errors are, the data's or the method's, at this noise")
+    ] = None,
 ) -> None:
     """Run one method on one problem of a study, with the study's settings and limits, in a process of its own.
 
@@ -105,10 +108,15 @@ def fit(
         from gradevo.study import make_problem
 
         posed = make_problem(declared, problem, seed=seed)
+    if judge_mV is not None:
+        check_judged(posed, judge_mV)
     budget = declared["problems"][problem].get("budget_equivalents", declared["budget_equivalents"])
     with _Progress(console, f"{method} on {problem}", budget) as progress:
         result = fit_apart(declared, posed, method, seed, on_progress=progress.show)
     _summarise(console, declared, posed, result)
+    if judge_mV is not None and result.status not in (Status.error, Status.diverged):
+        for line in judged(posed, result.best_densities, judge_mV):
+            console.print(line, soft_wrap=True, highlight=False)
     if out is not None:
         write_result(result, out)
         console.print(f"history {out}, the rest {out.with_suffix('.json')}")

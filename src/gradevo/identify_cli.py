@@ -1,11 +1,17 @@
-"""``gradevo identify``: what a problem's recordings can tell of its densities."""
+"""``gradevo identify``: what a problem's recordings can tell of its densities; and what a fit made of that."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gradevo.problem import Problem
 
 
 def identify(
@@ -55,3 +61,37 @@ def identify(
     if csv is not None:
         write_verdicts(found, csv)
         console.print(f"verdicts {csv}")
+
+
+def check_judged(problem: Problem, noise_mV: float) -> None:
+    """Before a fit, that its parameters can be judged. Raises ValueError for an unknown truth or noise that is not above 0."""
+    from gradevo.identifiability.squares import check_noise
+
+    check_noise(noise_mV)
+    if problem.truth is None:
+        raise ValueError(f"the truth of problem {problem.name!r} is unknown, or varies within its regions; leave --judge-mV out")
+
+
+def judged(problem: Problem, fitted: np.ndarray, noise_mV: float) -> Iterator[str]:
+    """Of a fit's parameters [P]: whose fault their errors are, and how many are right of those that recordings with this noise
+    (mV per sample) can tell, or cannot. Raises ValueError as `judge_fit`."""
+    import numpy as np
+
+    from gradevo.identifiability.fits import judge_fit
+    from gradevo.identifiability.information import fisher_information
+    from gradevo.identifiability.verdicts import Verdicts
+    from gradevo.wording import number
+
+    assert problem.truth is not None
+    information = fisher_information(problem, problem.truth, noise_mV)
+    verdicts = Verdicts(information)
+    yield f"at {number(noise_mV)} mV of noise, {judge_fit(problem, fitted, noise_mV, information).fault}"
+    errors = np.abs(fitted / problem.truth - 1)
+    for verdict, count in verdicts.counts.items():
+        if count:
+            own = errors[[each is verdict for each in verdicts.verdicts]]
+            within = int((own <= verdicts.threshold).sum())
+            yield (
+                f"{count} {verdict}: {within} within {number(100 * verdicts.threshold)} %, median error "
+                f"{number(100 * float(np.median(own)))} %"
+            )
