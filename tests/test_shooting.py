@@ -112,7 +112,7 @@ def test_a_diverged_simulation_is_infinitely_wrong():
     assert windows.residual_products(theta).loss == np.inf
 
 
-@pytest.mark.parametrize("settings", [{"windows": [1]}, {"horizons": []}, {"windows": [0] * 8}, {"iterations": 0}])
+@pytest.mark.parametrize("settings", [{"windows": [1]}, {"horizons": []}, {"windows": [0] * 10}, {"iterations": 0}])
 def test_settings_out_of_range_are_refused(settings):
     result = fit(tree(), "shooting_lm", seed=0, budget_equivalents=100, gradient_weight=2.5, settings=settings)
     assert result.status == Status.error

@@ -128,7 +128,7 @@ METHODS: dict[str, Method] = {
             gradient=True,
             view="log",
             defaults={
-                "strengths_per_ms": [100.0, 30.0, 10.0, 3.0, 1.0], "iterations": 5, "stimuli": 24, "ridge": 1e-3, **_MARQUARDT,
+                "strengths_per_ms": [100.0, 30.0, 10.0, 3.0, 1.0], "iterations": 5, "stimuli": 24, "ridge": 0.1, **_MARQUARDT,
             },
             space={},
             data="voltages of whole traces",
@@ -138,7 +138,7 @@ METHODS: dict[str, Method] = {
             "Levenberg-Marquardt on the beginning of the traces, longer from stage to stage",
             gradient=True,
             view="log",
-            defaults={"horizons": [0.1, 0.2, 0.35, 0.5, 0.7, 0.85], "iterations": 5, "stimuli": 24, "ridge": 1e-3, **_MARQUARDT},
+            defaults={"horizons": [0.1, 0.2, 0.35, 0.5, 0.7, 0.85], "iterations": 5, "stimuli": 24, "ridge": 0.1, **_MARQUARDT},
             space={},
             data="voltages of whole traces",
         ),
@@ -148,8 +148,8 @@ METHODS: dict[str, Method] = {
             gradient=True,
             view="log",
             defaults={
-                "horizons": [0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.0], "windows": [1] * 8, "iterations": 8, "stimuli": 24,
-                "ridge": 1e-3, **_MARQUARDT,
+                "horizons": [0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.0, 1.0, 1.0], "windows": [1, 1, 1, 1, 1, 1, 1, 2, 5, 15],
+                "iterations": 8, "stimuli": 24, "ridge": 0.1, **_MARQUARDT,
             },
             space={},
             data="voltages of whole traces",
