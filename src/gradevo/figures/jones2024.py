@@ -46,7 +46,7 @@ def published_tables(toy: pd.DataFrame, test184: pd.DataFrame) -> Figure:
             ax = grid[row, column]
             for place, part in enumerate(_parts(table, conditions)):
                 _draw(ax, place, part, quantity)
-            _shade(ax, conditions)
+            _shade(ax, conditions, named=column < 2)
             ax.set_yscale("log")
             if column < 2:
                 ax.axhline(LEAST_ERROR, color="0.6", linestyle=":", linewidth=0.6, zorder=0)
@@ -80,13 +80,14 @@ def _draw(ax: Axes, x: float, part: pd.DataFrame, quantity: str) -> None:
     ax.plot(x, max(part.loc[part["loss"].idxmin(), quantity], least), **_BEST)
 
 
-def _shade(ax: Axes, conditions: pd.DataFrame) -> None:
-    """Behind the conditions on the study's own data, which come last."""
+def _shade(ax: Axes, conditions: pd.DataFrame, named: bool) -> None:
+    """Behind the conditions on the study's own data, which come last; `named` where marks leave room for words."""
     stored = np.flatnonzero(conditions["source"] != "drawn")
     if len(stored):
         ax.axvspan(stored[0] - 0.5, stored[-1] + 0.5, color="0.92", zorder=0, linewidth=0)
+    if len(stored) and named:
         ax.annotate(
-            "published data", (stored[0] - 0.45, 0.09), xycoords=("data", "axes fraction"), fontsize=5.5, color="0.35",
+            "published\ndata", (stored[0] - 0.45, 0.09), xycoords=("data", "axes fraction"), fontsize=5.5, color="0.35",
             va="bottom",
         )  # fmt: skip
 
