@@ -9,6 +9,11 @@
     console.error = (...words) => { note(words.join(" ")); logged(...words); };
 
     const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+    // what the page's own scripts have yet to draw; undefined if they do not within ten seconds
+    async function drawn(find) {
+        for (let waited = 0; !find() && waited < 100; waited++) await pause(100);
+        return find();
+    }
     const link = (text) => [...document.querySelectorAll("nav a")].find((a) => a.textContent.trim() === text);
 
     async function open_results() {
@@ -28,9 +33,10 @@
     async function open_all() {
         const names = Object.keys(categories);
         for (const name of names) {
-            document.querySelectorAll("nav a")[1].click();  // home
-            await pause(100);
-            const entry = link(names.length === 1 ? "Results" : name);
+            const home = await drawn(() => document.querySelectorAll("nav a")[1]);
+            if (!home) { note("there is no menu"); return; }
+            home.click();
+            const entry = await drawn(() => link(names.length === 1 ? "Results" : name));
             if (!entry) { note(`no entry for ${name} in the menu`); continue; }
             entry.click();
             await pause(100);
