@@ -28,7 +28,8 @@ def run(
     tolerance: float,
     ridge: float,
 ) -> Outcome:
-    """Begin every window with the recorded voltages, so that no error grows from one to the next.
+    """Begin every window with the recorded voltages, so that no error grows from one to the next. Their noise is taken for
+    voltage: for recordings with little of it (docs/optimisers.md).
 
     horizons : shares of the samples, from the first, a stage each
     windows : how many samples long they are, in each stage; the last stage, after these, is the problem itself in one piece
