@@ -53,13 +53,22 @@ def directions(parameters: Parameters, plan: cpu.Plan, values: np.ndarray) -> ta
 
 
 def residual_products(
-    parameters: Parameters, plan: cpu.Plan, target: np.ndarray, weights: np.ndarray, values: np.ndarray, device: str = "cpu"
+    parameters: Parameters,
+    plan: cpu.Plan,
+    target: np.ndarray,
+    weights: np.ndarray,
+    values: np.ndarray,
+    device: str = "cpu",
+    window_samples: int | None = None,
 ) -> ResidualProducts:
     """For parameters [P] in physical units and the loss: mean over stimuli of sum of weights times squared differences to target
     [stimuli, samples, recorded]. The weights are [samples, recorded], or [stimuli, samples, recorded] where stimuli differ in
-    them. A diverged simulation makes the loss infinite and the products zero.
+    them. A diverged simulation makes the loss infinite and the products zero. With ``window_samples``, recorded voltages are the
+    target's at the beginning of every window of so many samples (methods/windows.py), which the CPU computes.
     """
     n_stimuli, n_parameters = plan.protocol.n_stimuli, parameters.n_parameters
+    # weights that are all the same are taken out of the sums: a pass less over the Jacobian
+    common = float(weights.flat[0]) / n_stimuli if weights.min() == weights.max() else None
     root = np.broadcast_to(np.sqrt(weights / n_stimuli), target.shape)
     blocks = tangents.GROUPS
     normal = np.zeros((blocks, n_parameters, n_parameters))
@@ -67,19 +76,28 @@ def residual_products(
 
     def add(group: int, stimulus: int, first: int, part: np.ndarray, simulated: np.ndarray) -> None:
         rows = slice(first, first + len(part))
-        part *= root[stimulus, rows, :, None]
+        residual = simulated - target[stimulus, rows]
+        if common is None:
+            part *= root[stimulus, rows, :, None]
+            residual *= root[stimulus, rows]
         weighted = part.reshape(-1, n_parameters)
-        residual = (root[stimulus, rows] * (simulated - target[stimulus, rows])).reshape(-1)
-        normal[group] += weighted.T @ weighted
-        half[group] += residual @ weighted
+        with np.errstate(invalid="ignore", over="ignore"):
+            normal[group] += weighted.T @ weighted
+            half[group] += residual.reshape(-1) @ weighted
 
     inputs = parameters.inputs(values[None])
     passive = passive_properties(parameters.neuron, 1, inputs.capacitance, inputs.axial_resistivity)
     # our own threads already fill the cores; and BLAS then sums in one order, whatever their number
     with threadpool_limits(1, user_api="blas"):
         every = directions(parameters, plan, values)
-        voltages = tangents_on(device).stream_jacobian(plan, inputs.densities[0], every, add, passive=passive)
-    loss = float((weights * (voltages - target) ** 2).sum(axis=(1, 2)).mean())
+        if window_samples is None:
+            voltages = tangents_on(device).stream_jacobian(plan, inputs.densities[0], every, add, passive=passive)
+        else:
+            windows = tangents.Windows(window_samples, target)
+            voltages = tangents.stream_jacobian(plan, inputs.densities[0], every, add, passive=passive, windows=windows)
+    with np.errstate(invalid="ignore", over="ignore"):
+        loss = float((weights * (voltages - target) ** 2).sum(axis=(1, 2)).mean())
     if not np.isfinite(loss):
         return ResidualProducts(np.inf, np.zeros(n_parameters), np.zeros((n_parameters, n_parameters)))
-    return ResidualProducts(loss, half.sum(axis=0), normal.sum(axis=0))
+    scale = 1.0 if common is None else common
+    return ResidualProducts(loss, scale * half.sum(axis=0), scale * normal.sum(axis=0))

@@ -19,25 +19,26 @@ def solve_one(graph, diagonal, off, rhs):
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     for p in range(order.size):
         k = order[p]
-        pivot, right = diagonal[k], rhs[k]
+        pivot, right = peek(diagonal, k), peek(rhs, k)
         for i in range(gather[p], gather[p + 1]):
             before = gather_node[i]
-            coupling = off[gather_entry[i]]
-            factor = coupling * diagonal[before]
+            coupling = peek(off, gather_entry[i])
+            factor = coupling * peek(diagonal, before)
             pivot = pivot - factor * coupling
-            right = right - factor * rhs[before]
-        diagonal[k] = 1.0 / pivot
-        pivot = diagonal[k]
-        rhs[k] = right
+            right = right - factor * peek(rhs, before)
+        pivot = 1.0 / pivot
+        poke(diagonal, k, pivot)
+        poke(rhs, k, right)
         for u in range(update_start[p], update_start[p + 1]):
-            fill = off[update_a[u]] * off[update_b[u]] * pivot
-            off[update_target[u]] = off[update_target[u]] - fill
+            target = update_target[u]
+            fill = peek(off, update_a[u]) * peek(off, update_b[u]) * pivot
+            poke(off, target, peek(off, target) - fill)
     for p in range(order.size - 1, -1, -1):
         k = order[p]
-        right = rhs[k]
+        right = peek(rhs, k)
         for e in range(start[p], start[p + 1]):
-            right = right - off[e] * rhs[column[e]]
-        rhs[k] = right * diagonal[k]
+            right = right - peek(off, e) * peek(rhs, column[e])
+        poke(rhs, k, right * peek(diagonal, k))
 
 
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)

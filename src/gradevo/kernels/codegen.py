@@ -269,7 +269,7 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
     )
     setting = (
         "from gradevo.kernels.lanes import align_stack, everywhere, memory\n\n"
-        f"WIDTH = {width}\nload, store, peek = memory(WIDTH)\n\n"
+        f"WIDTH = {width}\nload, store, peek, poke = memory(WIDTH)\n\n"
     )
     return note + "\n\n".join([primitives, setting + channel_source(channels), *drivers])
 

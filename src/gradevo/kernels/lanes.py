@@ -194,9 +194,10 @@ select: Any = _select
 times_power_of_two: Any = _times_power_of_two
 
 
-def memory(width: int) -> tuple[Any, Any, Any]:
-    """(load, store, peek): load and store ``width`` consecutive numbers of a C-contiguous array, at an index into its flat
-    memory; peek is the plain number there. Indices are not checked, and negative ones mean nothing."""
+def memory(width: int) -> tuple[Any, Any, Any, Any]:
+    """(load, store, peek, poke): load and store ``width`` consecutive numbers of a C-contiguous array, at an index into its flat
+    memory; peek and poke do so with the plain number there. Indices are not checked, and negative ones mean nothing (Numba's own
+    indexing asks about the sign of every one)."""
 
     def pointer(context: Any, builder: Any, array: types.Array, value: Any, index: Any) -> Any:
         begin = context.make_array(array)(context, builder, value).data
@@ -232,4 +233,14 @@ def memory(width: int) -> tuple[Any, Any, Any]:
 
         return array.dtype(array, index), codegen
 
-    return load, store, peek
+    @intrinsic
+    def poke(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            at = context.cast(builder, arguments[1], signature.args[1], types.intp)
+            begin = context.make_array(array)(context, builder, arguments[0]).data
+            builder.store(context.cast(builder, arguments[2], value, array.dtype), builder.gep(begin, [at]))
+            return context.get_dummy_value()
+
+        return types.void(array, index, value), codegen
+
+    return load, store, peek, poke

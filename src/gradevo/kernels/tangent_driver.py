@@ -18,7 +18,7 @@ from numba import njit
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def run_linearised(
     begin, end, states, graph, base, coupling, capacitance, theta, clock, drives, stimulus, dens, n_compartments,
-    diagonal, off, rhs, injected, records, recorded, coefficients, pivots, factors, sources,
+    diagonal, off, rhs, injected, records, recorded, axial, coefficients, pivots, factors, sources,
 ):  # fmt: skip
     """Runs one simulation as run_across, states in two slots, and linearises its steps.
 
@@ -67,18 +67,30 @@ def run_linearised(
             for r in range(recorded.size):
                 k = recorded[r]
                 records[(s + 1) // stride, r] = states[(s + 1) & 1, k // WIDTH, 0, k % WIDTH]
-        for k in range(base.size):
-            sources[step, at_axial + k] = 0.0
+        for i in range(base.size):
+            poke(pivots, step * base.size + i, peek(diagonal, i))
+        to = step * factors.shape[1]
         for p in range(order.size):
-            k = order[p]
-            pivots[step, k] = diagonal[k]
+            pivot = peek(diagonal, order[p])
             for e in range(start[p], start[p + 1]):
-                j = column[e]
-                factors[step, e] = off[e] * diagonal[k]
-                # a branch point's voltage is solved like any other
-                current = coupling[e] * (rhs[k] - rhs[j])
-                sources[step, at_axial + k] += current
-                sources[step, at_axial + j] -= current
+                poke(factors, to + e, peek(off, e) * pivot)
+        if axial:
+            axial_currents(graph, coupling, rhs, sources, here + at_axial)
+
+
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
+def axial_currents(graph, coupling, solved, sources, at):
+    """The axial current into each node, from the solved voltages; a branch point's is solved like any other."""
+    order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
+    for k in range(solved.size):
+        poke(sources, at + k, 0.0)
+    for p in range(order.size):
+        k = order[p]
+        for e in range(start[p], start[p + 1]):
+            j = column[e]
+            current = peek(coupling, e) * (peek(solved, k) - peek(solved, j))
+            poke(sources, at + k, peek(sources, at + k) + current)
+            poke(sources, at + j, peek(sources, at + j) - current)
 
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)

@@ -3,9 +3,11 @@
 Memory is bounded: nothing larger than one segment of one simulation's derivatives exists at a time for each thread.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from gradevo.kernels import cpu, memory
 from gradevo.kernels.codegen import VECTOR_BYTES, VOLTAGE_LIMIT_MV
 from gradevo.kernels.compiling import call
 from gradevo.kernels.threads import in_threads
+from gradevo.protocol import Protocol
 
 SEGMENT_BYTES = 8 * 2**20
 """What one thread's linearised steps and derivatives of one segment may take: they are read once per set of directions."""
@@ -37,13 +40,26 @@ class Directions:
     direction: np.ndarray
 
 
+class Windows(NamedTuple):
+    """Voltages [stimuli, samples, recorded] mV that are set, with no derivatives, where windows of so many ``samples`` meet."""
+
+    samples: int
+    voltages: np.ndarray
+
+    def edges(self, protocol: Protocol) -> list[int]:
+        """Where windows begin and end, as samples."""
+        return [*range(0, protocol.n_samples - 1, self.samples), protocol.n_samples - 1]
+
+
 @dataclass(frozen=True, eq=False)
 class _Sets:
-    """Directions cut into ``count`` sets of ``size``, the last one padded; entries: as tangent_steps takes them."""
+    """Directions cut into ``count`` sets of ``size``, the last one padded; entries: as tangent_steps takes them; axial: whether a
+    direction changes the axial conductances."""
 
     count: int
     size: int
     entries: tuple[np.ndarray, ...]
+    axial: bool
 
     @property
     def padded(self) -> int:
@@ -64,7 +80,8 @@ class _Sets:
         order = np.argsort(at, kind="stable")
         start = np.searchsorted(at[order], np.arange(count * (n_nodes + 1))).reshape(count, n_nodes + 1)
         columns = (_places_of_sources(plan)[directions.source], directions.weight, within)
-        return _Sets(count, size, (start.astype(np.int64), *(np.ascontiguousarray(c[order]) for c in columns)))
+        axial = bool((directions.source >= n * (len(plan.neuron.channel_names) + 1)).any())
+        return _Sets(count, size, (start.astype(np.int64), *(np.ascontiguousarray(c[order]) for c in columns)), axial)
 
 
 def _places_of_sources(plan: cpu.Plan) -> np.ndarray:
@@ -84,6 +101,7 @@ def stream_jacobian(
     consume: Callable[[int, int, int, np.ndarray, np.ndarray], None],
     threads: int | None = None,
     passive: cpu.Passive | None = None,
+    windows: Windows | None = None,
 ) -> np.ndarray:
     """Calls consume(group, stimulus, first_sample, part, voltages), with part [samples, recorded, directions] mV per unit of
     direction and the voltages [samples, recorded] mV themselves, until every sample but the initial one was handed over.
@@ -93,7 +111,7 @@ def stream_jacobian(
     [channels, compartments] S/cm2.
 
     Returns:
-        voltages [stimuli, samples, recorded] mV, NaN where diverged; parts of such a stimulus may have been handed over.
+        voltages [stimuli, samples, recorded] mV (at a window's end, those before the next begins), NaN where diverged; parts of such a stimulus may have been handed over.
     """
     batch = cpu.make_batch(plan, densities[None].astype(np.float64), threads, passive, across=True)
     sets = _Sets.of(directions, plan)
@@ -106,7 +124,8 @@ def stream_jacobian(
         room = _Room.of(batch, sets)
         for group in range(first, end):
             for stimulus in range(bounds[group], bounds[group + 1]):
-                _walk(batch, stimulus, sets, room, voltages[stimulus], directions.count, partial(consume, group, stimulus))
+                mine = partial(consume, group, stimulus)
+                _walk(batch, stimulus, sets, room, voltages[stimulus], directions.count, windows, mine)
 
     in_threads(batch.threads, groups, walk)
     return voltages
@@ -149,7 +168,7 @@ class _Room:
 
 
 def _walk(
-    batch: cpu.Batch, stimulus: int, sets: _Sets, room: _Room, voltages: np.ndarray, count: int,
+    batch: cpu.Batch, stimulus: int, sets: _Sets, room: _Room, voltages: np.ndarray, count: int, windows: Windows | None,
     consume: Callable[[int, np.ndarray, np.ndarray], None],
 ) -> None:  # fmt: skip
     """Simulates segment by segment, and walks each along all directions while its linearised steps are in the cache."""
@@ -163,19 +182,25 @@ def _walk(
     off[:] = coupling
     injected[:] = 0.0
     voltages[0] = plan.initial_state[0]
-    for first in range(1, protocol.n_samples, room.samples):
-        last = min(first + room.samples, protocol.n_samples)
-        begin, end = (first - 1) * stride, (last - 1) * stride
-        call(
-            module.run_linearised, begin, end, room.states, graph, base, coupling, capacity, protocol.implicitness, plan.clock,
-            plan.drive, stimulus, batch.densities[stimulus], n, diagonal, off, rhs, injected, voltages, plan.recorded,
-            *room.linear,
-        )  # fmt: skip
-        call(
-            module.tangent_steps, begin, end, graph, *room.linear, capacity, protocol.implicitness, stride, plan.recorded,
-            *sets.entries, room.delta, room.rhs, room.jacobian,
-        )  # fmt: skip
-        consume(first, room.jacobian[: last - first, :, :count], voltages[first:last])
+    edges = [0, protocol.n_samples - 1] if windows is None else windows.edges(protocol)
+    for first, last in itertools.pairwise(edges):
+        if first > 0 and windows is not None:
+            row, lane = np.divmod(plan.recorded, batch.layout.width)
+            room.states[first * stride & 1, row, 0, lane] = windows.voltages[stimulus, first]
+            room.delta[:, plan.recorded, 0] = 0.0
+        for before in range(first, last, room.samples):
+            after = min(before + room.samples, last)
+            begin, end = before * stride, after * stride
+            call(
+                module.run_linearised, begin, end, room.states, graph, base, coupling, capacity, protocol.implicitness,
+                plan.clock, plan.drive, stimulus, batch.densities[stimulus], n, diagonal, off, rhs, injected, voltages,
+                plan.recorded, sets.axial, *room.linear,
+            )  # fmt: skip
+            call(
+                module.tangent_steps, begin, end, graph, *room.linear, capacity, protocol.implicitness, stride, plan.recorded,
+                *sets.entries, room.delta, room.rhs, room.jacobian,
+            )  # fmt: skip
+            consume(before + 1, room.jacobian[: after - before, :, :count], voltages[before + 1 : after + 1])
     end_mV = room.states[protocol.n_steps & 1][:, 0].reshape(-1)[:n]
     with np.errstate(invalid="ignore"):
         if not (np.abs(end_mV) < VOLTAGE_LIMIT_MV).all():

@@ -13,18 +13,17 @@ derivatives are nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from gradevo.kernels import cpu, memory, tangents
 from gradevo.kernels.compiling import call
 from gradevo.kernels.threads import in_threads
 from gradevo.problem import Problem
-from gradevo.sensitivity import ResidualProducts, directions
+from gradevo.sensitivity import ResidualProducts, residual_products
 from gradevo.simulate import passive_properties
 from gradevo.transforms import Transform
 
@@ -72,6 +71,7 @@ class Windows:
         row, lane = np.divmod(plan.recorded, batch.layout.width)
         found = np.empty((len(values) * n_stimuli, protocol.n_samples, plan.recorded.size))
         no_checkpoints = np.empty((0, 1, 1, batch.layout.width))
+        edges = [protocol.steps_per_sample * k for k in tangents.Windows(self.length, target).edges(protocol)]
 
         def run(first: int, end: int) -> None:
             states = memory.empty((2, *batch.state_shape), np.float64)
@@ -81,7 +81,7 @@ class Windows:
                 off, injected = matrix[1].copy(), np.zeros(plan.elimination.n_rows)
                 states[0] = plan.initial_state[:, None]
                 found[block, 0] = plan.initial_state[0]
-                for begin, stop in self._spans:
+                for begin, stop in itertools.pairwise(edges):
                     call(
                         batch.module.run_across, begin, stop, states, False, graph, *matrix, protocol.implicitness, plan.clock,
                         plan.drive, block % n_stimuli, batch.densities[block], plan.neuron.n_compartments, diagonal, off, rhs,
@@ -95,85 +95,17 @@ class Windows:
 
     def residual_products(self, theta: np.ndarray) -> ResidualProducts:
         """As the problem's own, of the residuals in windows."""
-        problem, n = self.problem, self.problem.n_parameters
+        problem = self.problem
         values = problem.densities(theta[None])[0]
-        root = np.sqrt(np.broadcast_to(self._weights / problem.n_simulations, problem.target.shape))
-        normal, half, losses = (np.zeros((tangents.GROUPS, *shape)) for shape in ((n, n), (n,), ()))
-
-        def add(group: int, stimulus: int, first: int, part: np.ndarray, simulated: np.ndarray) -> None:
-            rows = slice(first, first + len(part))
-            part *= root[stimulus, rows, :, None]
-            weighted = part.reshape(-1, n)
-            residual = (root[stimulus, rows] * (simulated - problem.target[stimulus, rows])).reshape(-1)
-            with np.errstate(invalid="ignore", over="ignore"):
-                losses[group] += residual @ residual
-                half[group] += residual @ weighted
-                normal[group] += weighted.T @ weighted
-
-        # as in sensitivity.residual_products
-        with threadpool_limits(1, user_api="blas"):
-            self._walk(values, directions(problem.parameters, self._plan, values), add)
-        if not np.isfinite(loss := float(losses.sum())):
-            return ResidualProducts(np.inf, np.zeros(n), np.zeros((n, n)))
+        found = residual_products(
+            problem.parameters, self._plan, problem.target, self._weights, values, window_samples=self.length
+        )  # fmt: skip
         slope = self.coordinates.slope(theta)
-        return ResidualProducts(loss, half.sum(axis=0) * slope, normal.sum(axis=0) * slope[:, None] * slope)
-
-    def _walk(
-        self,
-        values: np.ndarray,
-        along: tangents.Directions,
-        consume: Callable[[int, int, int, np.ndarray, np.ndarray], None],
-    ) -> None:
-        """As `tangents.stream_jacobian`, window by window."""
-        plan, protocol, batch = self._plan, self._plan.protocol, self._batch(values[None])
-        module, graph, stride = batch.module, plan.elimination.graph, protocol.steps_per_sample
-        base, coupling, capacity = (part[0] for part in batch.matrix)
-        row, lane = np.divmod(plan.recorded, batch.layout.width)
-        sets = tangents._Sets.of(along, plan)
-        groups = min(tangents.GROUPS, protocol.n_stimuli)
-        bounds = [round(protocol.n_stimuli * g / groups) for g in range(groups + 1)]
-
-        def walk(first_group: int, end_group: int) -> None:
-            room = tangents._Room.of(batch, sets)
-            diagonal, off, rhs, injected = room.scratch
-            voltages = np.empty((protocol.n_samples, plan.recorded.size))
-            for group in range(first_group, end_group):
-                for stimulus in range(bounds[group], bounds[group + 1]):
-                    room.delta[:] = 0.0
-                    room.rhs[:] = 0.0
-                    room.states[0] = plan.initial_state[:, None]
-                    off[:] = coupling
-                    injected[:] = 0.0
-                    for start, stop in self._spans:
-                        for begin in range(start, stop, room.samples * stride):
-                            end = min(begin + room.samples * stride, stop)
-                            call(
-                                module.run_linearised, begin, end, room.states, graph, base, coupling, capacity,
-                                protocol.implicitness, plan.clock, plan.drive, stimulus, batch.densities[stimulus],
-                                plan.neuron.n_compartments, diagonal, off, rhs, injected, voltages, plan.recorded, *room.linear,
-                            )  # fmt: skip
-                            call(
-                                module.tangent_steps, begin, end, graph, *room.linear, capacity, protocol.implicitness, stride,
-                                plan.recorded, *sets.entries, room.delta, room.rhs, room.jacobian,
-                            )  # fmt: skip
-                            rows = slice(begin // stride + 1, end // stride + 1)
-                            part = room.jacobian[: rows.stop - rows.start, :, : along.count]
-                            consume(group, stimulus, rows.start, part, voltages[rows])
-                        room.states[stop & 1, row, 0, lane] = self.problem.target[stimulus, stop // stride]
-                        room.delta[:, plan.recorded, 0] = 0.0
-
-        in_threads(batch.threads, groups, walk)
+        return ResidualProducts(found.loss, found.gradient_half * slope, found.normal_matrix * slope[:, None] * slope)
 
     @cached_property
     def _plan(self) -> cpu.Plan:
         return cpu.make_plan(self.problem.neuron, self.problem.protocol)
-
-    @cached_property
-    def _spans(self) -> list[tuple[int, int]]:
-        """First step and end of each window."""
-        protocol = self.problem.protocol
-        per_window = self.length * protocol.steps_per_sample
-        return [(begin, min(begin + per_window, protocol.n_steps)) for begin in range(0, protocol.n_steps, per_window)]
 
     @cached_property
     def _weights(self) -> np.ndarray:
