@@ -22,11 +22,9 @@ from gradevo.parameters import Inputs, Parameters, make_parameters
 from gradevo.protocol import Protocol
 from gradevo.sensitivity import ResidualProducts, residual_products
 from gradevo.simulate import gradient_numpy, simulate_numpy
+from gradevo.starts import middle_of_box, near_truth
 from gradevo.stimulus import first_shared
 from gradevo.transforms import Transform, check_bounds
-
-# Random starts are drawn from the middle of the box: this share of it, on the log scale of transforms.py.
-START_MIDDLE = (0.25, 0.75)
 
 # Voltages and the adjoint's stored states of one chunk of a population stay below this.
 CHUNK_BYTES = 512 * 2**20
@@ -186,25 +184,12 @@ class Problem:
 
     def sample_random(self, rng: np.random.Generator, n: int, as_density: bool = False) -> np.ndarray:
         """n random starting points [n, P], without `start`: for restarts. In the view's coordinates, or as densities."""
-        if self.start_factor is not None:
-            points = self._near_truth(rng, n, np.log(self.start_factor))
+        if self.start_factor is None:
+            points = middle_of_box(rng, n, self.low, self.high)
         else:
-            unit = Transform("unit", self.low, self.high)
-            points = unit.to_density(rng.uniform(*START_MIDDLE, size=(n, self.n_parameters)))
+            assert self.nearest_truth is not None
+            points = near_truth(rng, n, self.nearest_truth, self.start_factor, self.low, self.high)
         return points if as_density else self.coordinates.from_density(points)
-
-    def _near_truth(self, rng: np.random.Generator, n: int, distance: float) -> np.ndarray:
-        """Densities [n, P] in random directions, at a root mean square distance from the truth on the log scale.
-
-        What would leave the box goes the other way from the truth, and stops at the box where both ways leave it.
-        """
-        truth = self.nearest_truth
-        assert truth is not None
-        steps = rng.standard_normal((n, self.n_parameters))
-        steps *= distance / np.sqrt((steps**2).mean(axis=1, keepdims=True))
-        points = truth * np.exp(steps)
-        points = np.where((points < self.low) | (points > self.high), truth * np.exp(-steps), points)
-        return np.clip(points, self.low, self.high)
 
     def full_densities(self, densities: np.ndarray) -> np.ndarray:
         """Densities [K, P] -> all channels' densities [K, channels, compartments] S/cm2."""

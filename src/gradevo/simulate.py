@@ -153,7 +153,7 @@ def gradient_numpy(
         flat = np.empty(shape[0] * shape[1])
 
         def slopes(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> np.ndarray:
-            flat[simulations], found = loss.terms_and_slopes(stimuli, voltages, target)
+            flat[simulations], found = loss.terms_and_slopes(stimuli, voltages, target, out=voltages)
             return found
 
         found = kernels(device).gradient(plan, densities, slopes, threads, passive, wanted)

@@ -18,7 +18,6 @@ import sympy as sp
 
 from gradevo.channels.base import ChannelSet, Gate, V, evaluate
 from gradevo.kernels.expressions import assignments
-from gradevo.kernels.primitives import NEAR_ZERO
 
 VOLTAGE_LIMIT_MV = 1e4
 """A simulation that ends outside this range, or as NaN, is flagged as diverged."""
@@ -101,6 +100,9 @@ def _decays(channels: ChannelSet) -> list[str]:
 
 def _is_calm(gate: Gate) -> bool:
     """Whether a usual step (USUAL_STEP_MS) is short against the gate's time constant at usual voltages."""
+    # numba comes with it, which is not needed before there is a kernel to make
+    from gradevo.kernels.primitives import NEAR_ZERO
+
     return all(float(evaluate(gate.rate, v)) * USUAL_STEP_MS < NEAR_ZERO for v in USUAL_MV)
 
 

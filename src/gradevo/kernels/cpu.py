@@ -1,5 +1,6 @@
 """Runs the generated kernels: from densities to voltages, and from the voltages' adjoints to the densities'."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,8 +37,7 @@ class Batch:
     threads: int
     dtype: type
     densities: np.ndarray
-    passive: Passive
-    matrix: tuple[np.ndarray, np.ndarray, np.ndarray]
+    matrix: tuple[np.ndarray, ...]
 
     @cached_property
     def module(self) -> Any:
@@ -51,7 +51,7 @@ class Batch:
     @property
     def block_bytes(self) -> int:
         """Of every state of one block."""
-        return (self.plan.protocol.n_steps + 1) * int(np.prod(self.state_shape)) * np.dtype(self.dtype).itemsize
+        return (self.plan.protocol.n_steps + 1) * math.prod(self.state_shape) * np.dtype(self.dtype).itemsize
 
     def part(self, first: int, end: int, offset: int) -> tuple[Any, ...]:
         """What the passes over blocks first to end have in common, in the order of the kernels' arguments; records begin with
@@ -117,15 +117,18 @@ def make_batch(
         raise ValueError(f"densities{list(where)} (candidate, channel, compartment) is NaN; it must be a number in S/cm2")
     dtype = np.float32 if densities.dtype == np.float32 else np.float64
     threads = available_threads() if threads is None else threads
-    passive = passive or plan.own_passive
     n = plan.neuron.n_compartments
     layout = choose_layout(len(densities), plan.protocol.n_stimuli, plan.place[:n], threads, dtype, across)
     by_compartment = (densities * plan.to_uS).transpose(0, 2, 1)
-    matrix = _matrix(plan, layout, passive, dtype)
-    return Batch(plan, layout, len(densities), threads, dtype, layout.compartments_in(by_compartment, dtype), passive, matrix)
+    if passive is not None:
+        matrix = _matrix(plan, layout, passive, dtype)
+    elif (matrix := plan.own_matrices.get((layout.across, dtype))) is None:
+        matrix = plan.own_matrices[layout.across, dtype] = _matrix(plan, layout, plan.own_passive, dtype)
+    densities = layout.compartments_in(by_compartment, dtype)
+    return Batch(plan, layout, len(by_compartment), threads, dtype, densities, matrix)
 
 
-def _matrix(plan: Plan, layout: Layout, passive: Passive, dtype: type) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _matrix(plan: Plan, layout: Layout, passive: Passive, dtype: type) -> tuple[np.ndarray, ...]:
     """The voltage matrix without channels; one block serves all where the candidates share it."""
     m, p = plan.neuron.morphology, plan.protocol
     n, edges = m.n_compartments, plan.place[m.edges]

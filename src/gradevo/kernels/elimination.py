@@ -5,6 +5,7 @@ are taken in order of fewest remaining neighbours (George and Liu 1989, SIAM Rev
 (leaves first) and creates no new entry; a cycle creates fill, which is listed like any other entry.
 """
 
+import heapq
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,18 +69,26 @@ def elimination_order(n_nodes: int, edges: np.ndarray) -> tuple[list[int], list[
             raise ValueError(f"edge ({i}, {j}) does not join two different nodes of 0..{n_nodes - 1}")
         remaining[i].add(j)
         remaining[j].add(i)
-    left = set(range(n_nodes))
+    # ties go to the highest index: far from the root in our numbering
+    waiting = [(len(neighbours), -i) for i, neighbours in enumerate(remaining)]
+    heapq.heapify(waiting)
+    done = [False] * n_nodes
     order, structures = [], []
-    while left:
-        # ties go to the highest index: far from the root in our numbering
-        k = min(left, key=lambda i: (len(remaining[i]), -i))
-        left.remove(k)
+    while waiting:
+        degree, k = heapq.heappop(waiting)
+        k = -k
+        # of a node whose neighbours changed, older entries are left in the heap
+        if done[k] or degree != len(remaining[k]):
+            continue
+        done[k] = True
         later = sorted(remaining[k])
         for a, i in enumerate(later):
             remaining[i].discard(k)
             for j in later[a + 1 :]:
                 remaining[i].add(j)
                 remaining[j].add(i)
+        for i in later:
+            heapq.heappush(waiting, (len(remaining[i]), -i))
         order.append(k)
         structures.append(later)
     return order, structures

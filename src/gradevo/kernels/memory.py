@@ -1,5 +1,6 @@
 """Arrays for the kernels: aligned to cache lines, and the large ones used again."""
 
+import math
 import threading
 
 import numpy as np
@@ -48,7 +49,7 @@ def release(array: np.ndarray) -> None:
 
 
 def _bytes(shape: tuple[int, ...], dtype: type) -> int:
-    return int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def _view(buffer: np.ndarray, shape: tuple[int, ...], dtype: type) -> np.ndarray:

@@ -47,6 +47,11 @@ class Plan:
         m = self.neuron.morphology
         return Passive(np.full((1, m.n_compartments), self.neuron.channels.capacitance_uF_cm2), m.conductances_uS[None])
 
+    @cached_property
+    def own_matrices(self) -> dict[tuple[bool, type], tuple[np.ndarray, ...]]:
+        """Voltage matrices of ``own_passive``, once they were made: by the layout and the precision."""
+        return {}
+
 
 def make_plan(neuron: Neuron, protocol: Protocol) -> Plan:
     """Raises ValueError if the protocol names a site the neuron lacks."""

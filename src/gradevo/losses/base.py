@@ -8,6 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gradevo.kernels import memory
+
+PIECE_NUMBERS = 2**15
+"""Sums of squares are taken for so many voltages at a time, a quarter of a megabyte."""
+
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
@@ -78,16 +83,32 @@ class Loss:
         assert at.grad is not None
         return at.grad.numpy()
 
-    def terms_and_slopes(self, stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`terms` and `slopes` of a sum of squares for some simulations, voltages [..., k, samples, recorded] under stimuli
-        [k]."""
+    def terms_and_slopes(
+        self, stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray, out: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`terms` [..., k] and `slopes` of a sum of squares for some simulations, voltages [..., k, samples, recorded] under stimuli
+        [k]. Slopes are left in ``out``, which may be the voltages themselves."""
         assert self.weights is not None
-        consecutive = bool((np.diff(stimuli) == 1).all())
-        # a slice is not copied
-        rows = slice(stimuli[0], stimuli[-1] + 1) if consecutive else stimuli
-        terms, slopes = _squares(voltages - target[rows], self.weights if self.weights.ndim == 2 else self.weights[rows])
-        slopes *= 2 / len(target)
-        return terms, slopes
+        shape = voltages.shape
+        voltages = voltages.reshape(-1, *shape[-2:])
+        slopes = np.empty_like(voltages) if out is None else out.reshape(voltages.shape)
+        every = np.broadcast_to(stimuli, shape[:-2]).ravel()
+        terms = np.empty(len(voltages))
+        # a few simulations at a time: what is computed in between stays in the cache, in memory that is not asked for anew
+        per_piece = max(1, PIECE_NUMBERS // max(voltages[0].size, 1))
+        room = memory.acquire((min(per_piece, len(voltages)), *shape[-2:]), voltages.dtype.type)
+        for begin in range(0, len(voltages), per_piece):
+            mine = slice(begin, begin + per_piece)
+            which = every[mine]
+            # a slice is not copied
+            rows = slice(which[0], which[-1] + 1) if (np.diff(which) == 1).all() else which
+            errors = np.subtract(voltages[mine], target[rows], out=room[: len(which)])
+            np.multiply(errors, self.weights if self.weights.ndim == 2 else self.weights[rows], out=slopes[mine])
+            errors *= slopes[mine]
+            terms[mine] = errors.sum(axis=(-2, -1), dtype=np.float64)
+            slopes[mine] *= 2 / len(target)
+        memory.release(room)
+        return terms.reshape(shape[:-2]), slopes.reshape(shape)
 
 
 def arrays_of(voltages: Any) -> Any:
@@ -124,12 +145,7 @@ def squares_loss(name: str, weights: np.ndarray) -> Loss:
     """The sum over samples and sites of weights ([samples, recorded] or [stimuli, samples, recorded]) times squared errors."""
 
     def terms(voltages: Any, target: Any) -> Any:
-        return _squares(voltages - target, like(voltages, weights))[0]
+        errors = voltages - target
+        return (errors * (errors * like(voltages, weights))).sum(axis=(-2, -1))
 
     return Loss(name, terms, weights)
-
-
-def _squares(errors: Any, weights: Any) -> tuple[Any, Any]:
-    """Sums over samples and sites of weights errors^2, and weights errors."""
-    weighted = errors * weights
-    return (errors * weighted).sum(axis=(-2, -1)), weighted
