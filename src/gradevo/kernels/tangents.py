@@ -17,7 +17,7 @@ from gradevo.kernels.compiling import call
 from gradevo.kernels.threads import in_threads
 from gradevo.protocol import Protocol
 
-SEGMENT_BYTES = 8 * 2**20
+SEGMENT_BYTES = 4 * 2**20
 """What one thread's linearised steps and derivatives of one segment may take: they are read once per set of directions."""
 
 SET_BYTES = 2**20
@@ -108,10 +108,11 @@ def stream_jacobian(
 
     Calls of one group (0 to GROUPS - 1) come one after the other, stimulus by stimulus, samples ascending; those of different
     groups may come at the same time. The part is scratch: it may be overwritten, and is gone after the call. densities:
-    [channels, compartments] S/cm2.
+    [channels, compartments] S/cm2. windows: None for one, from the initial state to the end.
 
     Returns:
-        voltages [stimuli, samples, recorded] mV (at a window's end, those before the next begins), NaN where diverged; parts of such a stimulus may have been handed over.
+        voltages [stimuli, samples, recorded] mV (at a window's end, those before the next begins), NaN where diverged; parts of
+        such a stimulus may have been handed over.
     """
     batch = cpu.make_batch(plan, densities[None].astype(np.float64), threads, passive, across=True)
     sets = _Sets.of(directions, plan)

@@ -86,8 +86,8 @@ class Loss:
     def terms_and_slopes(
         self, stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray, out: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """`terms` [..., k] and `slopes` of a sum of squares for some simulations, voltages [..., k, samples, recorded] under stimuli
-        [k]. Slopes are left in ``out``, which may be the voltages themselves."""
+        """`terms` [..., k] and `slopes` of a sum of squares for some simulations, voltages [..., k, samples, recorded] under
+        stimuli [k]. Slopes are left in ``out``, which may be the voltages themselves."""
         assert self.weights is not None
         shape = voltages.shape
         voltages = voltages.reshape(-1, *shape[-2:])
