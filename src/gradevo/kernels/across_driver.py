@@ -26,8 +26,9 @@ def solve_one(graph, diagonal, off, rhs):
             factor = coupling * peek(diagonal, before)
             pivot = pivot - factor * coupling
             right = right - factor * peek(rhs, before)
-        pivot = 1.0 / pivot
-        poke(diagonal, k, pivot)
+        poke(diagonal, k, 1.0 / pivot)
+        # in the array's precision: Numba's 1.0 is a double
+        pivot = peek(diagonal, k)
         poke(rhs, k, right)
         for u in range(update_start[p], update_start[p + 1]):
             target = update_target[u]
