@@ -118,6 +118,22 @@ def test_sums_of_squares_say_so_with_their_weights(kind):
         np.testing.assert_allclose(summed, loss.terms(voltages, target), rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["mse", "published_mse", "windows"])
+@pytest.mark.parametrize("piece", [1, 3 * 802, 10**6])
+def test_terms_and_slopes_have_the_same_bits_in_pieces_and_in_place(kind, piece, monkeypatch):
+    monkeypatch.setattr("gradevo.losses.base.PIECE_NUMBERS", piece)
+    loss, target, voltages = loss_of(kind), random_traces(0), random_traces(1, 2)
+    stimuli, flat = np.array([0, 1, 2, 0, 1, 2]), voltages.reshape(6, *voltages.shape[2:])
+    terms, slopes = loss.terms_and_slopes(stimuli, flat, target)
+    np.testing.assert_array_equal(terms.reshape(2, 3), loss.terms(voltages, target))
+    weighted = (flat - target[stimuli]) * loss.weights
+    np.testing.assert_array_equal(slopes, weighted * (2 / 3))
+    place = flat.copy()
+    again = loss.terms_and_slopes(stimuli, place, target, out=place)
+    np.testing.assert_array_equal(again[0], terms)
+    np.testing.assert_array_equal(place, slopes)
+
+
 def test_windows_see_what_lies_in_them_and_nothing_else():
     loss, target = loss_of("windows"), random_traces(0)
     inside = ((TIMES < 12.01) | (np.abs(TIMES - 30) < 0.01))[:, None]
