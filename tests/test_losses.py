@@ -120,13 +120,20 @@ def test_sums_of_squares_say_so_with_their_weights(kind):
 
 @pytest.mark.parametrize("kind", ["mse", "published_mse", "windows"])
 @pytest.mark.parametrize("piece", [1, 3 * 802, 10**6])
-def test_terms_and_slopes_have_the_same_bits_in_pieces_and_in_place(kind, piece, monkeypatch):
+@pytest.mark.parametrize("ragged", [False, True])
+def test_terms_and_slopes_have_the_same_bits_in_pieces_and_in_place(kind, piece, ragged, monkeypatch):
     monkeypatch.setattr("gradevo.losses.base.PIECE_NUMBERS", piece)
-    loss, target, voltages = loss_of(kind), random_traces(0), random_traces(1, 2)
+    target, voltages = random_traces(0), random_traces(1, 2)
+    observed = np.ones(target.shape, bool)
+    observed[0, 200:], observed[1, :, 1] = False, False
+    loss = make_loss(KINDS[kind], Recorded(TIMES, 2, 6, observed if ragged else None))
+    assert loss.weights is not None
+    assert loss.weights.ndim == 2 + ragged
+    weights = np.broadcast_to(loss.weights, target.shape)
     stimuli, flat = np.array([0, 1, 2, 0, 1, 2]), voltages.reshape(6, *voltages.shape[2:])
     terms, slopes = loss.terms_and_slopes(stimuli, flat, target)
     np.testing.assert_array_equal(terms.reshape(2, 3), loss.terms(voltages, target))
-    weighted = (flat - target[stimuli]) * loss.weights
+    weighted = (flat - target[stimuli]) * weights[stimuli]
     np.testing.assert_array_equal(slopes, weighted * (2 / 3))
     place = flat.copy()
     again = loss.terms_and_slopes(stimuli, place, target, out=place)

@@ -62,6 +62,17 @@ def test_derivatives_are_those_of_the_loss(posed, length):
     assert second == pytest.approx(along @ normal @ along, rel=1e-2)
 
 
+def test_products_do_not_depend_on_the_segments_within_windows(monkeypatch):
+    windows = Windows(tree().view("log"), 7)
+    theta = theta_near(windows.problem, 0.05)
+    whole = windows.residual_products(theta)
+    monkeypatch.setattr("gradevo.kernels.tangents.SEGMENT_BYTES", 1)
+    parts = windows.residual_products(theta)
+    assert parts.loss == whole.loss
+    np.testing.assert_allclose(parts.gradient_half, whole.gradient_half, rtol=1e-9)
+    np.testing.assert_allclose(parts.normal_matrix, whole.normal_matrix, rtol=1e-9, atol=1e-12 * whole.normal_matrix.max())
+
+
 def test_recorded_voltages_begin_at_the_data_and_others_go_on():
     problem = tree(recorded=[0, 5])
     theta = theta_near(problem, 0.2)
