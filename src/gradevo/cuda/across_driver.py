@@ -221,7 +221,7 @@ def adjoint_across(
                 my_rhs[k] = right
             solve_across(thread, threads, graph, levels, my_coupling, my_diagonal, my_off, my_rhs)
             for k in range(thread, n_compartments, threads):
-                retreat(
+                retreat_anew(
                     my_states[:, k], now, new, my_dens[:, k], 0, my_rhs[k], my_capacitance[k], theta, h,
                     my_volts_bar, k, my_gates_bar[:, k], 0, my_dens_bar[:, k],
                 )  # fmt: skip

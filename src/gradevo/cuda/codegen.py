@@ -27,7 +27,7 @@ from gradevo.kernels import codegen as cpu_codegen
 _HERE = Path(__file__).parent
 _KERNELS = Path(cpu_codegen.__file__).parent
 
-_OF_A_COMPARTMENT = {"VOLTAGE_LIMIT", "advance", "conductance", "retreat", "advance_linearised", "drive", "tangent"}
+_OF_A_COMPARTMENT = {"VOLTAGE_LIMIT", "advance", "conductance", "retreat_anew", "advance_linearised", "drive", "tangent"}
 _LOOPS = ("driver.py", "across_driver.py", "tangent_driver.py")
 _OF_THE_LOOPS = {"eliminate", "substitute", "branch_voltages", "passive_bars"}
 _OF_VECTORS = {"exp_within", "log1p_unit", "LOG2_E", "LN2_HIGH", "LN2_LOW", "ROUND_MAGIC", "EXACT"}

@@ -199,7 +199,7 @@ def adjoint(
                 mu = substitute(p, graph, my_diagonal, my_off, my_rhs)
                 if k < n_compartments:
                     at = k * n_variables
-                    retreat(
+                    retreat_anew(
                         my_states, now + at, new + at, my_dens, k * n_channels, mu, load(my_capacitance, k), theta, h,
                         my_volts_bar, k, my_gates_bar, k * n_gates, my_dens_bar,
                     )  # fmt: skip

@@ -58,21 +58,23 @@ def run_across(
     first, end, states, kept, graph, base, coupling, capacitance, theta, clock, currents, stimulus, dens, n_compartments,
     diagonal, off, rhs, injected, records, recorded, checkpoints, every,
 ):  # fmt: skip
-    """Runs one simulation from step ``first`` to ``end``; as run_steps. states [slots, row, 1 + gates, lane], dens [row, channel,
-    lane], base, capacitance, injected, diagonal, rhs [node], coupling [entry], records [sample, site]."""
+    """Runs one simulation from step ``first`` to ``end``; as run_steps. states [slots, row, 1 + gates (1 + 3 gates if kept),
+    lane], dens [row, channel, lane], base, capacitance, injected, diagonal, rhs [node], coupling [entry], records [sample,
+    site]."""
     align_stack()
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
     n_rows, per_row = states.shape[1], states.shape[2] * WIDTH
-    per_state, per_density = n_rows * per_row, dens.shape[1] * WIDTH
+    per_state, per_density, n_numbers = n_rows * per_row, dens.shape[1] * WIDTH, VARIABLES * WIDTH
     inverse_theta = 1.0 / theta
     for s in range(first, end):
         slot_now, slot_new = (s - first, s - first + 1) if kept else ((s - first) & 1, (s - first + 1) & 1)
         now, new = slot_now * per_state, slot_new * per_state
         h = first_step_ms if s == 0 else step_ms
         if s % every == 0 and s // every < checkpoints.shape[0]:
-            for i in range(0, per_state, WIDTH):
-                store(checkpoints, s // every * per_state + i, load(states, now + i))
+            for row in range(n_rows):
+                for i in range(0, n_numbers, WIDTH):
+                    store(checkpoints, (s // every * n_rows + row) * n_numbers + i, load(states, now + row * per_row + i))
         inject(s, currents, stimulus, injected)
         for i in range(changed.size):
             off[changed[i]] = coupling[changed[i]]
@@ -81,9 +83,13 @@ def run_across(
             rhs[k] = 0.0
         for row in range(n_rows):
             at, k = row * per_row, row * WIDTH
-            pivot, driven = advance(
-                states, now + at, new + at, dens, row * per_density, load(base, k), load(capacitance, k), h
-            )  # fmt: skip
+            pivot, capacity = load(base, k), load(capacitance, k)
+            if kept:
+                pivot, driven = advance_linearised(
+                    states, now + at, new + at, dens, row * per_density, pivot, capacity, h, states, new + at + n_numbers
+                )  # fmt: skip
+            else:
+                pivot, driven = advance(states, now + at, new + at, dens, row * per_density, pivot, capacity, h)
             store(diagonal, k, pivot)
             store(rhs, k, load(injected, k) + driven)
         for k in range(n_compartments, n_rows * WIDTH):
@@ -113,7 +119,7 @@ def forward_across(
         m = block if base.shape[0] > 1 else 0
         off = coupling[m].copy()
         for row in range(states.shape[2]):
-            for g in range(n_variables):
+            for g in range(VARIABLES):
                 store(mine, (row * n_variables + g) * WIDTH, initial_state[g])
         mine_recorded = records[simulation[block, 0]]
         mine_recorded[0] = initial_state[0]
@@ -140,7 +146,7 @@ def adjoint_across(
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
     n_rows, n_variables = states.shape[2], states.shape[3]
-    n_gates, per_row = n_variables - 1, n_variables * WIDTH
+    n_gates, per_row = VARIABLES - 1, n_variables * WIDTH
     per_state, per_density = n_rows * per_row, dens.shape[2] * WIDTH
     diagonal = np.empty(base.shape[1], states.dtype)
     rhs = np.empty(base.shape[1], states.dtype)
@@ -167,14 +173,13 @@ def adjoint_across(
             begin = segment * length
             end = min(begin + length, n_steps)
             if not kept:
-                mine[0] = checkpoints[block, segment]
+                mine[0, :, :VARIABLES] = checkpoints[block, segment]
                 run_across(
                     begin, end, mine, True, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus[block, 0],
                     here, n_compartments, diagonal, off, rhs, injected, no_records, recorded, no_checkpoints, every,
                 )  # fmt: skip
             for s in range(end - 1, begin - 1, -1):
                 now, new = (s - begin) * per_state, (s - begin + 1) * per_state
-                h = first_step_ms if s == 0 else step_ms
                 if (s + 1) % stride == 0 and (s + 1) // stride < records.shape[0]:
                     for r in range(recorded.size):
                         volts_bar[recorded[r]] += records[(s + 1) // stride, r]
@@ -193,7 +198,7 @@ def adjoint_across(
                 for row in range(n_rows):
                     at, k = row * per_row, row * WIDTH
                     retreat(
-                        mine, now + at, new + at, here, row * per_density, load(rhs, k), load(cap, k), theta, h,
+                        mine, now + at, new + at, here, row * per_density, load(rhs, k), load(cap, k), theta,
                         volts_bar, k, gates_bar, row * n_gates * WIDTH, bar,
                     )  # fmt: skip
                 if passive:

@@ -43,28 +43,29 @@ def _gate_powers(channels: ChannelSet) -> list[list[tuple[int, int]]]:
 
 
 def _curves(channels: ChannelSet, slopes: bool) -> list[str]:
-    """Code that leaves inf_i and rate_i of every gate (and, if wanted, dinf_i and drate_i, their slopes in V)."""
-    wanted: dict[str, sp.Expr] = {}
+    """Code that leaves inf_i and rate_i of every gate (and, with ``slopes``, dinf_i and drate_i, their derivatives in V)."""
+    values: dict[str, sp.Expr] = {}
+    derivatives: dict[str, sp.Expr] = {}
     after: list[str] = []
     for i, gate in enumerate(channels.gates):
         if gate.alpha is not None and gate.beta is not None:
-            wanted |= {f"alpha_{i}": gate.alpha, f"beta_{i}": gate.beta}
+            values |= {f"alpha_{i}": gate.alpha, f"beta_{i}": gate.beta}
+            derivatives |= {f"dalpha_{i}": sp.diff(gate.alpha, V), f"dbeta_{i}": sp.diff(gate.beta, V)}
             after += [f"rate_{i} = alpha_{i} + beta_{i}", f"tau_{i} = 1.0 / rate_{i}", f"inf_{i} = alpha_{i} * tau_{i}"]
             if slopes:
-                wanted |= {f"dalpha_{i}": sp.diff(gate.alpha, V), f"dbeta_{i}": sp.diff(gate.beta, V)}
                 after += [f"drate_{i} = dalpha_{i} + dbeta_{i}", f"dinf_{i} = (dalpha_{i} - inf_{i} * drate_{i}) * tau_{i}"]
             continue
         assert gate.time_constant is not None
-        wanted[f"inf_{i}"] = gate.infinity
-        if slopes:
-            wanted[f"dinf_{i}"] = sp.diff(gate.infinity, V)
+        values[f"inf_{i}"] = gate.infinity
+        derivatives[f"dinf_{i}"] = sp.diff(gate.infinity, V)
         if not gate.instantaneous:
-            wanted[f"tau_{i}"] = gate.time_constant
+            values[f"tau_{i}"] = gate.time_constant
+            derivatives[f"dtau_{i}"] = sp.diff(gate.time_constant, V)
             after.append(f"rate_{i} = 1.0 / tau_{i}")
             if slopes:
-                wanted[f"dtau_{i}"] = sp.diff(gate.time_constant, V)
                 after.append(f"drate_{i} = -dtau_{i} * rate_{i} * rate_{i}")
-    return assignments(wanted, _INDENT) + [_INDENT + line for line in after]
+    both = values | derivatives
+    return assignments(both, both if slopes else values, _INDENT) + [_INDENT + line for line in after]
 
 
 def _product(factors: list[str]) -> str:
@@ -169,13 +170,28 @@ def _current_slopes(channels: ChannelSet) -> list[str]:
 
 
 def _retreat(channels: ChannelSet) -> list[str]:
-    """One compartment, one step, backwards: from mu, the adjoint of the right-hand side, to those of densities, gates, V."""
+    """One compartment, one step, backwards: from mu, the adjoint of the right-hand side, to those of densities, gates, V. What
+    the gates' rates have to do with it was kept in the state's row by ``advance_linearised``."""
+    header = "def retreat(states, now, new, dens, at, mu, capacitance, theta, volts_bar, v_at, gates_bar, x_at, dens_bar):"
+    gates = range(len(channels.gates))
+    known = [f"{_INDENT}V = load(states, now)", *(f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)" for i in gates)]
+    for i in gates:
+        at = 1 + len(gates) + 2 * i
+        known += [f"{_INDENT}{name}_{i} = load(states, new + {at + k} * WIDTH)" for k, name in enumerate(("kept", "slope"))]
+    return [_HEADER, header, *known, *_transposed_step(channels)]
+
+
+def _retreat_anew(channels: ChannelSet) -> list[str]:
+    """As ``retreat`` for a device whose arithmetic is quicker than its memory: from the states alone."""
+    header = "def retreat_anew(states, now, new, dens, at, mu, capacitance, theta, h, volts_bar, v_at, gates_bar, x_at, dens_bar)"
+    again = _gate_slopes(channels, "load(states, new + {at} * WIDTH)")
+    return [_HEADER, f"{header}:", f"{_INDENT}V = load(states, now)", *again, *_transposed_step(channels)]
+
+
+def _transposed_step(channels: ChannelSet) -> list[str]:
+    """The rest of both, from V, the gates x_i and their kept_i and slope_i."""
     lines = [
-        _HEADER,
-        "def retreat(states, now, new, dens, at, mu, capacitance, theta, h, volts_bar, v_at, gates_bar, x_at, dens_bar):",
-        f"{_INDENT}V = load(states, now)",
         f"{_INDENT}solved = V + theta * (load(states, new) - V)",
-        *_gate_slopes(channels, "load(states, new + {at} * WIDTH)"),
         *_current_slopes(channels),
         f"{_INDENT}incoming = load(volts_bar, v_at) * (1.0 - 1.0 / theta) + capacitance * mu",
     ]
@@ -210,8 +226,8 @@ def _linearise(channels: ChannelSet) -> list[str]:
     for i, gate in enumerate(channels.gates):
         lines += [
             f"{_INDENT}store(states, new + {i + 1} * WIDTH, x_{i})",
-            f"{_INDENT}store(coefficients, c_at + {3 * i} * WIDTH, {'0.0' if gate.instantaneous else f'kept_{i}'})",
-            f"{_INDENT}store(coefficients, c_at + {3 * i + 1} * WIDTH, slope_{i})",
+            f"{_INDENT}store(coefficients, c_at + {2 * i} * WIDTH, {'0.0' if gate.instantaneous else f'kept_{i}'})",
+            f"{_INDENT}store(coefficients, c_at + {2 * i + 1} * WIDTH, slope_{i})",
         ]
     return [*lines, *_matrix_part(channels), ""]
 
@@ -229,7 +245,7 @@ def _drive(channels: ChannelSet) -> list[str]:
         lines.append(f"{_INDENT}store(sources, s_at + {c} * WIDTH, pull_{c}{opened})")
         for i, _ in gates:
             value = f"pull_{c} * load(dens, at + {c} * WIDTH) * open_{c}_{i}"
-            lines.append(f"{_INDENT}store(coefficients, c_at + {3 * i + 2} * WIDTH, {value})")
+            lines.append(f"{_INDENT}store(coefficients, c_at + {2 * len(channels.gates) + i} * WIDTH, {value})")
     return [*lines, ""]
 
 
@@ -239,8 +255,8 @@ def _tangent(channels: ChannelSet) -> list[str]:
     gates = range(len(channels.gates))
     lines = [_HEADER, "def tangent(coefficients, c_at, delta, at, rhs, to, n_directions, charge, factor, child):"]
     for i in gates:
-        for k, name in enumerate(("kept", "slope", "drive")):
-            lines.append(f"{_INDENT}{name}_{i} = peek(coefficients, c_at + {3 * i + k} * WIDTH)")
+        for name, k in (("kept", 2 * i), ("slope", 2 * i + 1), ("drive", 2 * len(gates) + i)):
+            lines.append(f"{_INDENT}{name}_{i} = peek(coefficients, c_at + {k} * WIDTH)")
     body = ["V = load(delta, at + d)", "right = charge * V - factor * load(rhs, child + d)"]
     for i, gate in enumerate(channels.gates):
         here = f"delta, at + {i + 1} * n_directions + d"
@@ -253,8 +269,8 @@ def _tangent(channels: ChannelSet) -> list[str]:
 
 def channel_source(channels: ChannelSet) -> str:
     """The channels' half of a kernel: functions over one compartment's lanes."""
-    lines = [f"VOLTAGE_LIMIT = {VOLTAGE_LIMIT_MV!r}", ""]
-    parts = (_advance, _conductance, _retreat, _linearise, _drive, _tangent)
+    lines = [f"VOLTAGE_LIMIT = {VOLTAGE_LIMIT_MV!r}", f"VARIABLES = {1 + len(channels.gates)}", ""]
+    parts = (_advance, _conductance, _retreat, _retreat_anew, _linearise, _drive, _tangent)
     return "\n".join([*lines, *(line for part in parts for line in part(channels))])
 
 
@@ -270,8 +286,8 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
         f"# lanes.py {lanes}\n"
     )
     setting = (
-        "from gradevo.kernels.lanes import align_stack, everywhere, memory\n\n"
-        f"WIDTH = {width}\nload, store, peek, poke = memory(WIDTH)\n\n"
+        "from gradevo.kernels.lanes import align_stack, alone, everywhere, memory\n\n"
+        f"WIDTH = {width}\nload, store, peek, poke, expect_load, expect_store = memory(WIDTH)\n\n"
     )
     return note + "\n\n".join([primitives, setting + channel_source(channels), *drivers])
 

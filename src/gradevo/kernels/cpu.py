@@ -22,8 +22,12 @@ __all__ = ["Passive", "Plan", "adjoint", "forward", "gradient", "make_plan", "wa
 KEPT_BYTES = 512 * 2**20
 """Up to this much memory, a gradient keeps every state; beyond, it keeps checkpoints and runs each segment twice."""
 
-CACHED_BYTES = 8 * 2**20
-"""`gradient` takes as many blocks at once in each thread as keep their states within this, a core's share of the last cache."""
+CACHED_BYTES = 4 * 2**20
+"""`gradient` takes as many blocks at once in each thread as keep their states within this, a part of a core's share of the last
+cache."""
+
+SEGMENT_BYTES = 2 * 2**20
+"""Between checkpoints there are as many steps as keep their states within this: they are walked back out of a near cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +53,14 @@ class Batch:
         return (self.layout.rows, self.plan.initial_state.size, self.layout.width)
 
     @property
+    def kept_shape(self) -> tuple[int, int, int]:
+        """Of one block: a state with the two derivatives of each gate's step that the adjoint needs."""
+        return (self.layout.rows, 3 * self.plan.initial_state.size - 2, self.layout.width)
+
+    @property
     def block_bytes(self) -> int:
-        """Of every state of one block."""
-        return (self.plan.protocol.n_steps + 1) * math.prod(self.state_shape) * np.dtype(self.dtype).itemsize
+        """Of every state of one block, kept."""
+        return (self.plan.protocol.n_steps + 1) * math.prod(self.kept_shape) * np.dtype(self.dtype).itemsize
 
     def part(self, first: int, end: int, offset: int) -> tuple[Any, ...]:
         """What the passes over blocks first to end have in common, in the order of the kernels' arguments; records begin with
@@ -245,10 +254,20 @@ def _room(batch: Batch, blocks: int, keep: bool, whole: bool, checkpoint_every: 
     """Memory for the states of so many blocks: every state if ``whole``; else two of them, and checkpoints if ``keep``."""
     n_steps = batch.plan.protocol.n_steps
     whole = whole and checkpoint_every is None
-    every = checkpoint_every or max(1, int(np.ceil(np.sqrt(n_steps))))
+    every = checkpoint_every or _steps_between_checkpoints(batch, blocks)
     segments = -(-n_steps // every) if keep and not whole else 0
-    states = memory.acquire((blocks if whole else 0, n_steps + 1, *batch.state_shape), batch.dtype)
+    states = memory.acquire((blocks if whole else 0, n_steps + 1, *batch.kept_shape), batch.dtype)
     return Kept(whole, every, states, memory.acquire((blocks, segments, *batch.state_shape), batch.dtype))
+
+
+def _steps_between_checkpoints(batch: Batch, blocks: int) -> int:
+    """As many as SEGMENT_BYTES hold; more, where the checkpoints of so many blocks would not fit into KEPT_BYTES; at most the
+    square root of the steps, beyond which checkpoints and segment together only grow."""
+    n_steps = batch.plan.protocol.n_steps
+    cached = SEGMENT_BYTES * (n_steps + 1) // batch.block_bytes
+    checkpoint_bytes = math.prod(batch.state_shape) * np.dtype(batch.dtype).itemsize
+    needed = -(-blocks * n_steps * checkpoint_bytes // KEPT_BYTES) if KEPT_BYTES else n_steps
+    return max(1, min(max(cached, needed), math.isqrt(n_steps - 1) + 1))
 
 
 def _share(kept: Kept, first: int, end: int) -> Kept:
@@ -275,7 +294,7 @@ def _walk_back(
 ) -> None:
     """Blocks first to end: fills their part of the bars from dL/d voltages [simulations from ``offset`` on, samples, sites]."""
     run = batch.module.adjoint_across if batch.layout.across else batch.module.adjoint
-    states = kept.states if kept.whole else memory.acquire((1, kept.every + 1, *batch.state_shape), batch.dtype)
+    states = kept.states if kept.whole else memory.acquire((1, kept.every + 1, *batch.kept_shape), batch.dtype)
     call(
         run, *batch.part(first, end, offset), kept.whole, states, kept.checkpoints, kept.every, upstream, passive,
         *(bar[first:end] for bar in bars),

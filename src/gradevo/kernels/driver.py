@@ -14,8 +14,9 @@ Step s, from time t to t + dt, with implicitness theta (docs/numerics.md):
 3. V <- V + (V* - V) / theta.
 
 The adjoint walks the same steps backwards: one solve with the same symmetric matrix, then the derivatives of the rates. It
-needs every state. Either all of them were kept (one segment of all steps), or only those at the segments' beginnings, and
-each segment is run again before it is walked backwards.
+needs every state, and how the gates' steps depend on where they began: a state that is kept has both in its row, [V, gates, two
+numbers for each gate], so that no rate is computed twice. Either all of them were kept (one segment of all steps), or only those
+at the segments' beginnings, and each segment is run again before it is walked backwards.
 
 Names that return: ``graph`` = (order, start, column, gather, ..., changed), the elimination (elimination.py); ``clock`` =
 (step_ms, first_step_ms, stride); ``drive`` = (step_start, step_piece, step_weight, currents, stimulated), the currents.
@@ -23,6 +24,10 @@ Names that return: ``graph`` = (order, start, column, gather, ..., changed), the
 
 import numpy as np
 from numba import njit
+
+# Rows are announced this many nodes ahead, where states are too large (bytes) for the second-level cache to hold until they are
+# walked back.
+AHEAD, FAR = 6, 2**21
 
 
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)
@@ -65,11 +70,11 @@ def run_steps(
 ):  # fmt: skip
     """Runs one block from step ``first`` to ``end``.
 
-    states [slots, compartment, 1 + gates, lane]: V and gates; step s is in slot s - first if all are ``kept``, else in slot
-    (s - first) & 1. records [simulation, sample, site], if it has samples, is filled in the rows ``simulation`` [lane];
-    checkpoints [segment, compartment, 1 + gates,
-    lane] receives the state before every ``every``-th step, where it has rows. base, coupling, capacitance: the matrix without
-    channels [node | entry | compartment, lane]. dens [compartment, channel, lane] uS.
+    states [slots, compartment, 1 + gates, lane]: V and gates, step s in slot (s - first) & 1; if all are ``kept``, in slot
+    s - first of [slots, compartment, 1 + 3 gates, lane], with dx_new/dx_old and dx_new/dV of each gate in the step that led
+    there. records [simulation, sample, site], if it has samples, is filled in the rows ``simulation`` [lane]; checkpoints
+    [segment, compartment, 1 + gates, lane] receives the state before every ``every``-th step, where it has rows. base,
+    coupling, capacitance: the matrix without channels [node | entry | compartment, lane]. dens [compartment, channel, lane] uS.
     """
     align_stack()
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
@@ -78,6 +83,7 @@ def run_steps(
     n_compartments, per_compartment = states.shape[1], states.shape[2] * WIDTH
     per_state = n_compartments * per_compartment
     per_density = dens.shape[1] * WIDTH
+    far = kept and states.size * states.itemsize > FAR
     inverse_theta = 1.0 / theta
     piece_before = -1
     for s in range(first, end):
@@ -85,8 +91,10 @@ def run_steps(
         new = (s - first + 1 if kept else (s - first + 1) & 1) * per_state
         h = first_step_ms if s == 0 else step_ms
         if s % every == 0 and s // every < checkpoints.shape[0]:
-            for i in range(0, per_state, WIDTH):
-                store(checkpoints, s // every * per_state + i, load(states, now + i))
+            for k in range(n_compartments):
+                to = (s // every * n_compartments + k) * VARIABLES * WIDTH
+                for i in range(0, VARIABLES * WIDTH, WIDTH):
+                    store(checkpoints, to + i, load(states, now + k * per_compartment + i))
         # a current that does not change is not gathered again
         single = step_start[s + 1] - step_start[s] == 1 and step_weight[step_start[s]] == 1.0
         if not (single and step_piece[step_start[s]] == piece_before):
@@ -102,9 +110,19 @@ def run_steps(
         for p in range(order.size):
             k = order[p]
             pivot, right = load(base, k * WIDTH), load(injected, k * WIDTH)
+            if far and order[min(p + AHEAD, order.size - 1)] < n_compartments:
+                row = new + order[min(p + AHEAD, order.size - 1)] * per_compartment
+                for i in range(row, row + per_compartment, WIDTH):
+                    expect_store(states, i)
             if k < n_compartments:
-                at = k * per_compartment
-                pivot, driven = advance(states, now + at, new + at, dens, k * per_density, pivot, load(capacitance, k * WIDTH), h)
+                at, capacity = k * per_compartment, load(capacitance, k * WIDTH)
+                if kept:
+                    pivot, driven = advance_linearised(
+                        states, now + at, new + at, dens, k * per_density, pivot, capacity, h,
+                        states, new + at + VARIABLES * WIDTH,
+                    )  # fmt: skip
+                else:
+                    pivot, driven = advance(states, now + at, new + at, dens, k * per_density, pivot, capacity, h)
                 right = right + driven
             eliminate(p, graph, diagonal, off, rhs, pivot, right)
         for p in range(order.size - 1, -1, -1):
@@ -128,8 +146,8 @@ def forward(
     """Simulates blocks.
 
     base, coupling, capacitance [block or 1, ...]; states [block, steps + 1, ...] if all are kept, else [1, 2, ...] for all
-    blocks; stimulus, simulation [block, lane]: lanes may repeat a simulation; records [simulation, sample, site] mV; diverged
-    [block, lane].
+    blocks (of what, run_steps says); stimulus, simulation [block, lane]: lanes may repeat a simulation; records [simulation,
+    sample, site] mV; diverged [block, lane].
     """
     diagonal = np.empty((base.shape[1], WIDTH), states.dtype)
     rhs = np.empty((base.shape[1], WIDTH), states.dtype)
@@ -140,7 +158,7 @@ def forward(
         m = block if base.shape[0] > 1 else 0
         off = coupling[m].copy()
         for c in range(n_compartments):
-            for g in range(n_variables):
+            for g in range(VARIABLES):
                 store(mine, (c * n_variables + g) * WIDTH, initial_state[g])
         for lane in range(WIDTH):
             records[simulation[block, lane], 0, :] = initial_state[0]
@@ -178,7 +196,8 @@ def adjoint(
     per_compartment = n_variables * WIDTH
     per_state = n_compartments * per_compartment
     per_density = dens.shape[2] * WIDTH
-    n_gates = n_variables - 1
+    n_gates = VARIABLES - 1
+    far = kept and states[0].size * states.itemsize > FAR
     diagonal = np.empty((base.shape[1], WIDTH), states.dtype)
     rhs = np.empty((base.shape[1], WIDTH), states.dtype)
     injected = np.zeros((base.shape[1], WIDTH), states.dtype)
@@ -204,14 +223,13 @@ def adjoint(
             begin = segment * length
             end = min(begin + length, n_steps)
             if not kept:
-                mine[0] = checkpoints[block, segment]
+                mine[0, :, :VARIABLES] = checkpoints[block, segment]
                 run_steps(
                     begin, end, mine, True, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus[block],
                     here, diagonal, off, rhs, injected, no_records, simulation[block], recorded, no_checkpoints, every,
                 )  # fmt: skip
             for s in range(end - 1, begin - 1, -1):
                 now, new = (s - begin) * per_state, (s - begin + 1) * per_state
-                h = first_step_ms if s == 0 else step_ms
                 if (s + 1) % stride == 0 and (s + 1) // stride < record_bar.shape[1]:
                     for r in range(recorded.size):
                         for lane in range(WIDTH):
@@ -228,11 +246,15 @@ def adjoint(
                     eliminate(p, graph, diagonal, off, rhs, pivot, right)
                 for p in range(n_nodes - 1, -1, -1):
                     k = order[p]
+                    if far and order[max(p - AHEAD, 0)] < n_compartments:
+                        row = now + order[max(p - AHEAD, 0)] * per_compartment
+                        for i in range(row, row + per_compartment, WIDTH):
+                            expect_load(mine, i)
                     mu = substitute(p, graph, diagonal, off, rhs)
                     if k < n_compartments:
                         at = k * per_compartment
                         retreat(
-                            mine, now + at, new + at, here, k * per_density, mu, load(cap, k * WIDTH), theta, h,
+                            mine, now + at, new + at, here, k * per_density, mu, load(cap, k * WIDTH), theta,
                             volts_bar, k * WIDTH, gates_bar, k * n_gates * WIDTH, bar,
                         )  # fmt: skip
                 if passive:

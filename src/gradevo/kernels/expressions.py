@@ -4,8 +4,13 @@ Rates are full of exponentials of the voltage, and these cost more than everythi
 channels are declared with (``linoid``, ``sigmoid``, ``softplus`` and their derivatives) are opened up to the exponential
 inside, so that a value and its slope share it, and exponentials whose slopes are whole multiples of another's become
 powers of it: all of the squid axon's rates come from exp(-V/80) and exp(-V/18).
+
+A value is the same to the bit in code that wants its slope as well and in code that does not: both are written from the same
+shared parts, and a part that is a product is rounded as one, whoever adds something to it.
 """
 
+import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,16 +68,27 @@ class _Printer(PythonCodePrinter):
 print_code = _Printer({"fully_qualified_modules": False}).doprint
 
 
-def assignments(expressions: dict[str, sp.Expr], indent: str) -> list[str]:
-    """Lines that assign expressions in ``V`` to the given names, shared parts first."""
+def assignments(expressions: dict[str, sp.Expr], wanted: Container[str], indent: str) -> list[str]:
+    """Lines that assign expressions in ``V`` to their names as far as these are ``wanted``, shared parts first."""
     work = _Sharing(softened={a.args[0] for e in expressions.values() for a in e.atoms(softplus)})
     reduced = {name: work.open(e) for name, e in expressions.items()}
     symbols = sp.numbered_symbols("t_")
     shared, results = sp.cse(list(reduced.values()), symbols=symbols, order="none")
     lines = work.lines()
-    lines += [f"{name} = {print_code(e)}" for name, e in shared]
-    lines += [f"{name} = {print_code(e)}" for name, e in zip(reduced, results, strict=True)]
-    return [indent + line for line in lines]
+    lines += [f"{name} = alone({print_code(e)})" for name, e in shared]
+    lines += [f"{name} = {print_code(e)}" for name, e in zip(reduced, results, strict=True) if name in wanted]
+    return [indent + line for line in _used(lines, wanted)]
+
+
+def _used(lines: list[str], wanted: Container[str]) -> list[str]:
+    """Of lines that assign, those that the wanted names need."""
+    kept, needed = [], set[str]()
+    for line in reversed(lines):
+        name, code = line.split(" = ", 1)
+        if name in wanted or name in needed:
+            kept.append(line)
+            needed |= set(re.findall(r"[a-z]\w*", code))
+    return kept[::-1]
 
 
 @dataclass
@@ -138,7 +154,7 @@ class _Sharing:
                 out += _power_lines(str(base), k, powers)
             for k, key, symbol in family:
                 factor = float(sp.exp(sp.N(key[1] - k * offset, 30)))
-                out.append(f"{symbol} = {factor!r} * {powers[k]}")
+                out.append(f"{symbol} = alone({factor!r} * {powers[k]})")
         return out
 
 

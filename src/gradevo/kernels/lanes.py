@@ -159,6 +159,21 @@ def _times_power_of_two(typingctx: Any, x: Any, exponent_bits: Any) -> Any:
 
 
 @intrinsic
+def _alone(typingctx: Any, x: Any) -> Any:
+    """x, rounded as it is: no fused multiply-add takes in a product. LLVM fuses one into a sum where nothing else uses it, so that
+    the same line could round differently in two functions."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = arguments[0].type
+        suffix = {"float": "f32", "double": "f64"}[str(kind.element if isinstance(kind, ir.VectorType) else kind)]
+        name = "llvm.arithmetic.fence." + (f"v{kind.count}" if isinstance(kind, ir.VectorType) else "") + suffix
+        fence = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
+        return builder.call(fence, arguments)
+
+    return x(x), codegen
+
+
+@intrinsic
 def _everywhere(typingctx: Any, mask: Any) -> Any:
     """Whether the mask holds in all lanes. A plain boolean is taken too."""
 
@@ -189,15 +204,17 @@ def _align_stack(typingctx: Any) -> Any:
 
 # Numba passes the typing context; to type checkers these are plain functions
 align_stack: Any = _align_stack
+alone: Any = _alone
 everywhere: Any = _everywhere
 select: Any = _select
 times_power_of_two: Any = _times_power_of_two
 
 
-def memory(width: int) -> tuple[Any, Any, Any, Any]:
-    """(load, store, peek, poke): load and store ``width`` consecutive numbers of a C-contiguous array, at an index into its flat
-    memory; peek and poke do so with the plain number there. Indices are not checked, and negative ones mean nothing (Numba's own
-    indexing asks about the sign of every one)."""
+def memory(width: int) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """(load, store, peek, poke, expect_load, expect_store): load and store ``width`` consecutive numbers of a C-contiguous array,
+    at an index into its flat memory; peek and poke do so with the plain number there; the last two say that a load or store there
+    will come soon. Indices are not checked, and negative ones mean nothing (Numba's own indexing asks about the sign of every
+    one)."""
 
     def pointer(context: Any, builder: Any, array: types.Array, value: Any, index: Any) -> Any:
         begin = context.make_array(array)(context, builder, value).data
@@ -243,4 +260,21 @@ def memory(width: int) -> tuple[Any, Any, Any, Any]:
 
         return types.void(array, index, value), codegen
 
-    return load, store, peek, poke
+    def expecting(write: bool) -> Any:
+        @intrinsic
+        def expect(typingctx: Any, array: Any, index: Any) -> Any:
+            def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+                at = context.cast(builder, arguments[1], signature.args[1], types.intp)
+                begin = context.make_array(array)(context, builder, arguments[0]).data
+                place, number = builder.bitcast(builder.gep(begin, [at]), cgutils.voidptr_t), ir.IntType(32)
+                kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+                prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+                # into the first-level cache, of data
+                builder.call(prefetch, [place, number(int(write)), number(3), number(1)])
+                return context.get_dummy_value()
+
+            return types.void(array, index), codegen
+
+        return expect
+
+    return load, store, peek, poke, expecting(write=False), expecting(write=True)

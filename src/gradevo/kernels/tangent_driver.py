@@ -22,9 +22,9 @@ def run_linearised(
 ):  # fmt: skip
     """Runs one simulation as run_across, states in two slots, and linearises its steps.
 
-    coefficients [step, row, 3 per gate, lane] (kept, slope, drive: dx_new/dx_old, dx_new/dV and d(current)/dx_new), pivots [step,
-    node] (reciprocals), factors [step, entry] and sources [step, ...] receive steps begin to end; the axial currents only where a
-    direction asks for them (``axial``).
+    coefficients [step, row, 3 per gate, lane] (kept and slope of every gate, dx_new/dx_old and dx_new/dV; then drive of every
+    gate, d(current)/dx_new), pivots [step, node] (reciprocals), factors [step, entry] and sources [step, ...] receive steps
+    begin to end; the axial currents only where a direction asks for them (``axial``).
     """
     align_stack()
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
