@@ -160,7 +160,7 @@ def _times_power_of_two(typingctx: Any, x: Any, exponent_bits: Any) -> Any:
 
 @intrinsic
 def _alone(typingctx: Any, x: Any) -> Any:
-    """x, rounded as it is: no fused multiply-add takes in a product. LLVM fuses one into a sum where nothing else uses it, so that
+    """x, rounded as it is: no fused multiply-add takes in a product. LLVM fuses one into a sum if nothing else uses it, so that
     the same line could round differently in two functions."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
