@@ -36,7 +36,7 @@ FORWARDS = (
     "$V^{+} = V + (V^* - V)\\, /\\, \\theta$",
 )
 BACKWARDS = (
-    "slopes of $x_\\infty$ and $\\tau$,\nfrom shared exponentials",
+    "slopes of $x_\\infty$ and $\\tau$,\nkept with the states",
     "$\\bar g_c = \\mu\\,(E_c - V^*)$ to densities\nand gates",
     "the same matrix $M$:\none solve",
 )
@@ -156,7 +156,7 @@ def _lanes(ax: Axes) -> None:
 
 def gradient_path(n_steps: int) -> list[tuple[str, int, int]]:
     """The parts of a gradient with checkpoints, in order: (what is done, from step, to step)."""
-    every = int(np.ceil(np.sqrt(n_steps)))  # as kernels/cpu.py chooses
+    every = int(np.ceil(np.sqrt(n_steps)))  # the most that kernels/cpu.py takes
     path = [("forward", 0, n_steps)]
     for begin in reversed(range(0, n_steps, every)):
         end = min(begin + every, n_steps)
