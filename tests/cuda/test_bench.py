@@ -49,6 +49,7 @@ def test_work_grows_with_what_is_done():
     assert of(Case(3, 1, 200, 6)).flops == 2 * once.flops
     assert once.flops < of(Case(3, 1, 100, 6), gradient=True).flops < of(Case(3, 1, 100, 6), gradient=True, again=True).flops
     assert of(Case(3, 1, 100, 6), precision="float32").moved_bytes == once.moved_bytes / 2
+    assert of(Case(3, 1, 100, 6), gradient=True).flops > 2 * once.flops, "the adjoint has exponentials, too"
     # three gates with two rates each, of which exponentials alone are some 7 times 20
     assert 100 < once.flops / 300 < 500
     assert once.seconds(Limits(1e12, {"float64": 1e13}), "float64")["memory_limit_s"] == once.moved_bytes / 1e12

@@ -197,3 +197,41 @@ def test_nan_densities_and_wrong_shapes_are_refused():
     densities[1, 3] = torch.nan
     with pytest.raises(ValueError, match=r"densities\[0, 1, 3\].*NaN"):
         simulate(neuron, densities, protocol)
+
+
+def test_a_segment_stays_in_the_cache_and_checkpoints_fit_into_memory(monkeypatch):
+    neuron = make_neuron("random", "hh")
+    plan = cpu.make_plan(neuron, spiking_protocol(neuron))
+    densities, n_steps = perturbed(neuron, 2), plan.protocol.n_steps
+    batch = cpu.make_batch(plan, densities, across=True)
+    states, blocks = batch.block_bytes // (n_steps + 1), batch.layout.blocks
+    checkpoint = states * plan.initial_state.size // (3 * plan.initial_state.size - 2)
+
+    def kept(kept_bytes: int, segment_bytes: int) -> cpu.Kept:
+        monkeypatch.setattr(cpu, "KEPT_BYTES", kept_bytes)
+        monkeypatch.setattr(cpu, "SEGMENT_BYTES", segment_bytes)
+        return cpu.forward(plan, densities, keep=True, across=True)[2].kept
+
+    everything = blocks * batch.block_bytes
+    assert kept(everything, 1).whole
+    near = kept(everything - 1, 4 * states)
+    assert not near.whole
+    assert near.every == 3
+    assert near.checkpoints.nbytes == blocks * checkpoint * -(-n_steps // 3)
+    for most in (64, 45, 40):
+        few = kept(blocks * checkpoint * (most + 1) - 1, 4 * states)
+        assert few.every == -(-n_steps // most)
+        assert few.checkpoints.nbytes <= blocks * checkpoint * most
+    assert kept(1, 4 * states).every == int(np.ceil(np.sqrt(n_steps)))
+    assert kept(everything - 1, 2 * everything).every == int(np.ceil(np.sqrt(n_steps)))
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_protocol_without_steps(across):
+    neuron = make_neuron("random", "hh")
+    plan = cpu.make_plan(neuron, dataclasses.replace(spiking_protocol(neuron), n_samples=1))
+    densities = perturbed(neuron, 2)
+    voltages, _, run = cpu.forward(plan, densities, keep=True, across=across)
+    assert (voltages == neuron.channels.initial_voltage_mV).all()
+    assert not cpu.adjoint(run, np.ones_like(voltages)).densities.any()
+    assert not cpu.gradient(plan, densities, lambda _k, _s, v: v, across=across).densities.any()

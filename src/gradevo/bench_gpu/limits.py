@@ -112,7 +112,7 @@ def work_of(plan: Plan, precision: str, population: int, gradient: bool, runs_ag
     records = p.n_samples * plan.recorded.size
     if gradient:
         numbers += n * (2 * variables + 2 * (variables - 1) + 2 * channels + 6)
-        flops += n * (operations("conductance") + operations("retreat")) + solving
+        flops += n * (operations("conductance") + operations("retreat_anew")) + solving
         records *= 2
     simulations = population * p.n_stimuli
     size = np.dtype(precision).itemsize

@@ -1,7 +1,7 @@
 """From a channel declaration to the module of its CUDA kernels.
 
 Nothing is written twice: the module is made of functions that the CPU kernel is made of (what a compartment does in a step, the
-primitives, elimination and substitution), taken from their text and declared for the device; of elementary.py, which says what
+primitives, elimination and substitution; of the adjoint ``retreat_anew``, which the CPU has no use for), taken from their text and declared for the device; of elementary.py, which says what
 ``load``, ``store``, ``select`` and ``exp`` are there; and of driver.py, across_driver.py and tangent_driver.py, the loops of
 a thread.
 

@@ -144,7 +144,7 @@ def adjoint_across(
     coupling_bar [block, entry]."""
     align_stack()
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
-    step_ms, first_step_ms, stride = clock
+    stride = clock[2]
     n_rows, n_variables = states.shape[2], states.shape[3]
     n_gates, per_row = VARIABLES - 1, n_variables * WIDTH
     per_state, per_density = n_rows * per_row, dens.shape[2] * WIDTH

@@ -42,6 +42,7 @@ def _gate_powers(channels: ChannelSet) -> list[list[tuple[int, int]]]:
     return out
 
 
+@cache
 def _curves(channels: ChannelSet, slopes: bool) -> list[str]:
     """Code that leaves inf_i and rate_i of every gate (and, with ``slopes``, dinf_i and drate_i, their derivatives in V)."""
     values: dict[str, sp.Expr] = {}
@@ -175,9 +176,10 @@ def _retreat(channels: ChannelSet) -> list[str]:
     header = "def retreat(states, now, new, dens, at, mu, capacitance, theta, volts_bar, v_at, gates_bar, x_at, dens_bar):"
     gates = range(len(channels.gates))
     known = [f"{_INDENT}V = load(states, now)", *(f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)" for i in gates)]
-    for i in gates:
+    for i, gate in enumerate(channels.gates):
         at = 1 + len(gates) + 2 * i
-        known += [f"{_INDENT}{name}_{i} = load(states, new + {at + k} * WIDTH)" for k, name in enumerate(("kept", "slope"))]
+        known += [] if gate.instantaneous else [f"{_INDENT}kept_{i} = load(states, new + {at} * WIDTH)"]
+        known.append(f"{_INDENT}slope_{i} = load(states, new + {at + 1} * WIDTH)")
     return [_HEADER, header, *known, *_transposed_step(channels)]
 
 

@@ -27,7 +27,7 @@ CACHED_BYTES = 4 * 2**20
 cache."""
 
 SEGMENT_BYTES = 2 * 2**20
-"""Between checkpoints there are as many steps as keep their states within this: they are walked back out of a near cache."""
+"""Between checkpoints there are as many steps as keep their states within this, and are walked back out of a near cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Batch:
 
     @property
     def state_shape(self) -> tuple[int, int, int]:
-        """Of one block."""
+        """V and gates of one block."""
         return (self.layout.rows, self.plan.initial_state.size, self.layout.width)
 
     @property
@@ -166,8 +166,8 @@ def forward(
 
     Args:
         keep: keep what the adjoint needs.
-        checkpoint_every: steps between checkpoints; None keeps every state up to KEPT_BYTES, and beyond takes the square
-            root of the steps.
+        checkpoint_every: steps between checkpoints; None keeps every state up to KEPT_BYTES, and beyond takes as few steps as
+            a near cache holds, at most the square root of all.
         others: as `make_batch`.
 
     Returns:
@@ -178,7 +178,8 @@ def forward(
     """
     batch = make_batch(plan, densities, threads, passive, across)
     blocks = batch.layout.blocks
-    kept = _room(batch, blocks, keep, keep and blocks * batch.block_bytes <= KEPT_BYTES, checkpoint_every)
+    whole = keep and checkpoint_every is None and blocks * batch.block_bytes <= KEPT_BYTES
+    kept = _room(batch, blocks, keep, whole, checkpoint_every or _steps_between_checkpoints(batch, blocks))
     voltages = np.empty(batch.recorded_shape(batch.layout.total), batch.dtype)
     diverged = np.empty(batch.layout.stimulus.shape, np.bool_)
 
@@ -224,13 +225,14 @@ def gradient(
     batch = make_batch(plan, densities, threads, passive, across)
     layout = batch.layout
     at_once = max(1, min(CACHED_BYTES // batch.block_bytes, -(-layout.blocks // batch.threads)))
-    whole = batch.block_bytes * at_once * min(batch.threads, layout.blocks) <= KEPT_BYTES
+    in_work = at_once * min(batch.threads, layout.blocks)
+    whole, every = batch.block_bytes * in_work <= KEPT_BYTES, _steps_between_checkpoints(batch, in_work)
     bad = np.empty(layout.total, np.bool_)
     bars = _bars(batch, passive_gradient)
     stimulus = layout.stimulus.reshape(-1)
 
     def there_and_back(first: int, end: int) -> None:
-        kept = _room(batch, at_once, True, whole, None)
+        kept = _room(batch, at_once, True, whole, every)
         records = memory.acquire(batch.recorded_shape(at_once * layout.stimulus.shape[1]), batch.dtype)
         for begin in range(first, end, at_once):
             stop = min(begin + at_once, end)
@@ -250,11 +252,9 @@ def gradient(
     return _collect(batch, bars, bad, passive_gradient)
 
 
-def _room(batch: Batch, blocks: int, keep: bool, whole: bool, checkpoint_every: int | None) -> Kept:
-    """Memory for the states of so many blocks: every state if ``whole``; else two of them, and checkpoints if ``keep``."""
+def _room(batch: Batch, blocks: int, keep: bool, whole: bool, every: int) -> Kept:
+    """Memory for the states of so many blocks: every state if ``whole``; else checkpoints if ``keep``."""
     n_steps = batch.plan.protocol.n_steps
-    whole = whole and checkpoint_every is None
-    every = checkpoint_every or _steps_between_checkpoints(batch, blocks)
     segments = -(-n_steps // every) if keep and not whole else 0
     states = memory.acquire((blocks if whole else 0, n_steps + 1, *batch.kept_shape), batch.dtype)
     return Kept(whole, every, states, memory.acquire((blocks, segments, *batch.state_shape), batch.dtype))
@@ -262,12 +262,12 @@ def _room(batch: Batch, blocks: int, keep: bool, whole: bool, checkpoint_every: 
 
 def _steps_between_checkpoints(batch: Batch, blocks: int) -> int:
     """As many as SEGMENT_BYTES hold; more, where the checkpoints of so many blocks would not fit into KEPT_BYTES; at most the
-    square root of the steps, beyond which checkpoints and segment together only grow."""
+    square root of all."""
     n_steps = batch.plan.protocol.n_steps
-    cached = SEGMENT_BYTES * (n_steps + 1) // batch.block_bytes
-    checkpoint_bytes = math.prod(batch.state_shape) * np.dtype(batch.dtype).itemsize
-    needed = -(-blocks * n_steps * checkpoint_bytes // KEPT_BYTES) if KEPT_BYTES else n_steps
-    return max(1, min(max(cached, needed), math.isqrt(n_steps - 1) + 1))
+    cached = SEGMENT_BYTES * (n_steps + 1) // batch.block_bytes - 1
+    room = KEPT_BYTES // (blocks * math.prod(batch.state_shape) * np.dtype(batch.dtype).itemsize)
+    needed = -(-n_steps // room) if room else n_steps
+    return max(1, min(max(cached, needed), math.isqrt(max(n_steps - 1, 0)) + 1))
 
 
 def _share(kept: Kept, first: int, end: int) -> Kept:

@@ -4,7 +4,7 @@
 
 A block is one vector of simulations (lanes.py); every array ends in that axis, and is walked by an index into its flat memory.
 This file is the half that knows no channel: codegen.py appends it to the code of one channel set (``advance``, ``conductance``,
-``retreat``), and Numba compiles the two as one module. It is never imported on its own.
+``advance_linearised``, ``retreat``), and Numba compiles the two as one module. It is never imported on its own.
 
 Step s, from time t to t + dt, with implicitness theta (docs/numerics.md):
 
@@ -25,8 +25,7 @@ Names that return: ``graph`` = (order, start, column, gather, ..., changed), the
 import numpy as np
 from numba import njit
 
-# Rows are announced this many nodes ahead, where states are too large (bytes) for the second-level cache to hold until they are
-# walked back.
+# A row is announced this many nodes ahead, where a block's states are too large (bytes) to stay near until they are walked back.
 AHEAD, FAR = 6, 2**21
 
 
@@ -191,7 +190,7 @@ def adjoint(
     """
     align_stack()
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
-    step_ms, first_step_ms, stride = clock
+    stride = clock[2]
     n_nodes, n_variables = order.size, states.shape[3]
     per_compartment = n_variables * WIDTH
     per_state = n_compartments * per_compartment
