@@ -55,11 +55,11 @@ def inject(s, drive, stimulus, injected):
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def run_across(
-    first, end, states, kept, graph, base, coupling, capacitance, theta, clock, currents, stimulus, dens, n_compartments,
+    first, end, states, graph, base, coupling, capacitance, theta, clock, currents, stimulus, dens, n_compartments,
     diagonal, off, rhs, injected, records, recorded, checkpoints, every,
 ):  # fmt: skip
-    """Runs one simulation from step ``first`` to ``end``; as run_steps. states [slots, row, 1 + gates (1 + 3 gates if kept),
-    lane], dens [row, channel, lane], base, capacitance, injected, diagonal, rhs [node], coupling [entry], records [sample,
+    """Runs one simulation from step ``first`` to ``end``; as run_steps, with ``run_kept_across`` where ``KEPT``. states
+    [slots, row, 1 + gates (1 + 3 gates if kept), lane], dens [row, channel, lane], base, capacitance, injected, diagonal, rhs [node], coupling [entry], records [sample,
     site]."""
     align_stack()
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
@@ -68,7 +68,7 @@ def run_across(
     per_state, per_density, n_numbers = n_rows * per_row, dens.shape[1] * WIDTH, VARIABLES * WIDTH
     inverse_theta = 1.0 / theta
     for s in range(first, end):
-        slot_now, slot_new = (s - first, s - first + 1) if kept else ((s - first) & 1, (s - first + 1) & 1)
+        slot_now, slot_new = (s - first, s - first + 1) if KEPT else ((s - first) & 1, (s - first + 1) & 1)
         now, new = slot_now * per_state, slot_new * per_state
         h = first_step_ms if s == 0 else step_ms
         if s % every == 0 and s // every < checkpoints.shape[0]:
@@ -84,7 +84,7 @@ def run_across(
         for row in range(n_rows):
             at, k = row * per_row, row * WIDTH
             pivot, capacity = load(base, k), load(capacitance, k)
-            if kept:
+            if KEPT:
                 pivot, driven = advance_linearised(
                     states, now + at, new + at, dens, row * per_density, pivot, capacity, h, states, new + at + n_numbers
                 )  # fmt: skip
@@ -123,10 +123,14 @@ def forward_across(
                 store(mine, (row * n_variables + g) * WIDTH, initial_state[g])
         mine_recorded = records[simulation[block, 0]]
         mine_recorded[0] = initial_state[0]
-        run_across(
-            0, n_steps, mine, kept, graph, base[m], coupling[m], capacitance[m], theta, clock, drive, stimulus[block, 0],
-            dens[block], n_compartments, diagonal, off, rhs, injected, mine_recorded, recorded, checkpoints[block], every,
+        rest = (
+            graph, base[m], coupling[m], capacitance[m], theta, clock, drive, stimulus[block, 0], dens[block], n_compartments,
+            diagonal, off, rhs, injected, mine_recorded, recorded, checkpoints[block], every,
         )  # fmt: skip
+        if kept:
+            run_kept_across(0, n_steps, mine, *rest)
+        else:
+            run_across(0, n_steps, mine, *rest)
         last = mine[n_steps if kept else n_steps & 1]
         bad = False
         for k in range(n_compartments):
@@ -174,8 +178,8 @@ def adjoint_across(
             end = min(begin + length, n_steps)
             if not kept:
                 mine[0, :, :VARIABLES] = checkpoints[block, segment]
-                run_across(
-                    begin, end, mine, True, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus[block, 0],
+                run_kept_across(
+                    begin, end, mine, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus[block, 0],
                     here, n_compartments, diagonal, off, rhs, injected, no_records, recorded, no_checkpoints, every,
                 )  # fmt: skip
             for s in range(end - 1, begin - 1, -1):

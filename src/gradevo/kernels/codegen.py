@@ -5,9 +5,11 @@ Numba's disk cache then works across processes, a changed declaration can never 
 generate the same kernel write the same bytes and rename them into place.
 """
 
+import ast
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from functools import cache
@@ -27,6 +29,9 @@ VECTOR_BYTES = 64
 
 USUAL_STEP_MS, USUAL_MV = 0.025, (-80.0, -40.0, 0.0, 40.0)
 """What a gate is judged by when code is made that is quick for short steps, and right for all."""
+
+_KEEPING = {"run_steps": "run_kept", "run_across": "run_kept_across"}
+"""Functions of the drivers, and what they are called where every state is kept."""
 
 _HERE = Path(__file__).parent
 _HEADER = '@njit(fastmath=EXACT, error_model="numpy", forceinline=True)'
@@ -280,7 +285,7 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
     """The whole text of a channel set's kernel module, for numbers of one precision (float64 or float32)."""
     single = precision == "float32"
     primitives = (_HERE / "primitives.py").read_text().replace("SINGLE = False", f"SINGLE = {single}", 1)
-    drivers = [(_HERE / name).read_text() for name in ("driver.py", "across_driver.py", "tangent_driver.py")]
+    drivers = [_in_two((_HERE / name).read_text()) for name in ("driver.py", "across_driver.py", "tangent_driver.py")]
     lanes = hashlib.sha256((_HERE / "lanes.py").read_bytes()).hexdigest()
     width = VECTOR_BYTES // (4 if single else 8)
     note = (
@@ -292,6 +297,19 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
         f"WIDTH = {width}\nload, store, peek, poke, expect_load, expect_store = memory(WIDTH)\n\n"
     )
     return note + "\n\n".join([primitives, setting + channel_source(channels), *drivers])
+
+
+def _in_two(driver: str) -> str:
+    """A driver's text with two functions for each that asks for KEPT: with one function of two branches, how LLVM shares work
+    between them would decide how their sums are rounded, and no two copies of the function would be sure to agree."""
+    lines = driver.split("\n")
+    for node in reversed(ast.parse(driver).body):
+        if isinstance(node, ast.FunctionDef) and node.name in _KEEPING:
+            begin, end = node.decorator_list[0].lineno - 1, node.end_lineno
+            text = "\n".join(lines[begin:end])
+            keeping = re.sub(r"\bKEPT\b", "True", text).replace(f"def {node.name}(", f"def {_KEEPING[node.name]}(")
+            lines[begin:end] = [re.sub(r"\bKEPT\b", "False", text), "", "", keeping]
+    return "\n".join(lines)
 
 
 def cache_folder() -> Path:

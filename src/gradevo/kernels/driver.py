@@ -64,12 +64,13 @@ def substitute(p, graph, diagonal, off, rhs):
 
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def run_steps(
-    first, end, states, kept, graph, base, coupling, capacitance, theta, clock, drive, stimulus, dens,
+    first, end, states, graph, base, coupling, capacitance, theta, clock, drive, stimulus, dens,
     diagonal, off, rhs, injected, records, simulation, recorded, checkpoints, every,
 ):  # fmt: skip
-    """Runs one block from step ``first`` to ``end``.
+    """Runs one block from step ``first`` to ``end``. codegen.py makes two functions of this one: ``run_steps``, and ``run_kept``,
+    where ``KEPT``.
 
-    states [slots, compartment, 1 + gates, lane]: V and gates, step s in slot (s - first) & 1; if all are ``kept``, in slot
+    states [slots, compartment, 1 + gates, lane]: V and gates, step s in slot (s - first) & 1; where ``KEPT``, in slot
     s - first of [slots, compartment, 1 + 3 gates, lane], with dx_new/dx_old and dx_new/dV of each gate in the step that led
     there. records [simulation, sample, site], if it has samples, is filled in the rows ``simulation`` [lane]; checkpoints
     [segment, compartment, 1 + gates, lane] receives the state before every ``every``-th step, where it has rows. base,
@@ -82,12 +83,12 @@ def run_steps(
     n_compartments, per_compartment = states.shape[1], states.shape[2] * WIDTH
     per_state = n_compartments * per_compartment
     per_density = dens.shape[1] * WIDTH
-    far = kept and states.size * states.itemsize > FAR
+    far = KEPT and states.size * states.itemsize > FAR
     inverse_theta = 1.0 / theta
     piece_before = -1
     for s in range(first, end):
-        now = (s - first if kept else (s - first) & 1) * per_state
-        new = (s - first + 1 if kept else (s - first + 1) & 1) * per_state
+        now = (s - first if KEPT else (s - first) & 1) * per_state
+        new = (s - first + 1 if KEPT else (s - first + 1) & 1) * per_state
         h = first_step_ms if s == 0 else step_ms
         if s % every == 0 and s // every < checkpoints.shape[0]:
             for k in range(n_compartments):
@@ -115,7 +116,7 @@ def run_steps(
                     expect_store(states, i)
             if k < n_compartments:
                 at, capacity = k * per_compartment, load(capacitance, k * WIDTH)
-                if kept:
+                if KEPT:
                     pivot, driven = advance_linearised(
                         states, now + at, new + at, dens, k * per_density, pivot, capacity, h,
                         states, new + at + VARIABLES * WIDTH,
@@ -161,10 +162,14 @@ def forward(
                 store(mine, (c * n_variables + g) * WIDTH, initial_state[g])
         for lane in range(WIDTH):
             records[simulation[block, lane], 0, :] = initial_state[0]
-        run_steps(
-            0, n_steps, mine, kept, graph, base[m], coupling[m], capacitance[m], theta, clock, drive, stimulus[block],
-            dens[block], diagonal, off, rhs, injected, records, simulation[block], recorded, checkpoints[block], every,
+        rest = (
+            graph, base[m], coupling[m], capacitance[m], theta, clock, drive, stimulus[block], dens[block],
+            diagonal, off, rhs, injected, records, simulation[block], recorded, checkpoints[block], every,
         )  # fmt: skip
+        if kept:
+            run_kept(0, n_steps, mine, *rest)
+        else:
+            run_steps(0, n_steps, mine, *rest)
         last = mine[n_steps if kept else n_steps & 1]
         for lane in range(WIDTH):
             bad = False
@@ -223,8 +228,8 @@ def adjoint(
             end = min(begin + length, n_steps)
             if not kept:
                 mine[0, :, :VARIABLES] = checkpoints[block, segment]
-                run_steps(
-                    begin, end, mine, True, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus[block],
+                run_kept(
+                    begin, end, mine, graph, matrix, coupling[m], cap, theta, clock, drive, stimulus[block],
                     here, diagonal, off, rhs, injected, no_records, simulation[block], recorded, no_checkpoints, every,
                 )  # fmt: skip
             for s in range(end - 1, begin - 1, -1):
