@@ -1,9 +1,9 @@
 """From a channel declaration to the module of its CUDA kernels.
 
 Nothing is written twice: the module is made of functions that the CPU kernel is made of (what a compartment does in a step, the
-primitives, elimination and substitution; of the adjoint ``retreat_anew``, which the CPU has no use for), taken from their text and declared for the device; of elementary.py, which says what
-``load``, ``store``, ``select`` and ``exp`` are there; and of driver.py, across_driver.py and tangent_driver.py, the loops of
-a thread.
+primitives, elimination and substitution; for the adjoint ``retreat_anew``, of which the CPU's has no need), taken from their text
+and declared for the device; of elementary.py, which says what ``load``, ``store``, ``select`` and ``exp`` are there; and of
+driver.py, across_driver.py and tangent_driver.py, the loops of a thread.
 
 Numba computes ``0.5 * x`` in float64 whatever x is. In a module for float32 every number is therefore written ``real(0.5)``, with
 real = np.float32; on vectors of lanes, which the CPU's kernels compute with, a number takes the lanes' type by itself.

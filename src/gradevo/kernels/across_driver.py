@@ -58,9 +58,9 @@ def run_across(
     first, end, states, graph, base, coupling, capacitance, theta, clock, currents, stimulus, dens, n_compartments,
     diagonal, off, rhs, injected, records, recorded, checkpoints, every,
 ):  # fmt: skip
-    """Runs one simulation from step ``first`` to ``end``; as run_steps, with ``run_kept_across`` where ``KEPT``. states
-    [slots, row, 1 + gates (1 + 3 gates if kept), lane], dens [row, channel, lane], base, capacitance, injected, diagonal, rhs [node], coupling [entry], records [sample,
-    site]."""
+    """Runs one simulation from step ``first`` to ``end``; as run_steps, with ``run_kept_across`` where ``KEPT``. states [slots,
+    row, 1 + gates (1 + 3 gates if kept), lane], dens [row, channel, lane], base, capacitance, injected, diagonal, rhs [node],
+    coupling [entry], records [sample, site]."""
     align_stack()
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     step_ms, first_step_ms, stride = clock
