@@ -19,7 +19,8 @@ def linearise(
 
     states [simulation, step and variable, compartment]. coefficients [simulation, step, compartment and 3 per gate] (kept and
     slope of every gate, then every drive), pivots [simulation, step, node] (reciprocals), factors [simulation, step, entry] and
-    sources [simulation, step, ...] receive the steps; currents between nodes only where ``axial``. scratch [simulation, step, node].
+    sources [simulation, step, ...] receive the steps; currents between nodes only where ``axial``. scratch [simulation, step,
+    node].
     """
     simulation, step = cuda.blockIdx.x // count, cuda.blockIdx.x % count
     thread, threads = cuda.threadIdx.x, cuda.blockDim.x
