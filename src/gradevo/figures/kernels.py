@@ -36,7 +36,7 @@ FORWARDS = (
     "$V^{+} = V + (V^* - V)\\, /\\, \\theta$",
 )
 BACKWARDS = (
-    "slopes of $x_\\infty$ and $\\tau$,\nkept with the states",
+    "$\\partial x^+/\\partial V$ and $e^{-h/\\tau}$,\nkept with the states",
     "$\\bar g_c = \\mu\\,(E_c - V^*)$ to densities\nand gates",
     "the same matrix $M$:\none solve",
 )
