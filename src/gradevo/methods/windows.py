@@ -83,7 +83,7 @@ class Windows:
                 found[block, 0] = plan.initial_state[0]
                 for begin, stop in itertools.pairwise(edges):
                     call(
-                        batch.module.run_across, begin, stop, states, False, graph, *matrix, protocol.implicitness, plan.clock,
+                        batch.module.run_across, begin, stop, states, graph, *matrix, protocol.implicitness, plan.clock,
                         plan.drive, block % n_stimuli, batch.densities[block], plan.neuron.n_compartments, diagonal, off, rhs,
                         injected, found[block], plan.recorded, no_checkpoints, protocol.n_steps + 1,
                     )  # fmt: skip
