@@ -52,8 +52,8 @@ class Rates:
         return {what: seconds * work for what, seconds in self.seconds[contestant].items()}
 
     def memory_bytes(self, case: Case, contestant: Contestant) -> float:
-        """Expected at another size: as much per step where every state is kept; gradevo keeps at most about 2 GB before it
-        takes checkpoints, Jaxley here 4 GB (jaxley_runner), and then about an eighth."""
+        """Expected at another size: as much per step where every state is kept; gradevo takes checkpoints before 2 GB, Jaxley
+        here beyond 4 GB (jaxley_runner), and then about an eighth."""
         expected = self.bytes_per_step[contestant] * effective_work(case, contestant)
         if contestant.simulator == "gradevo":
             return min(expected, 2.0 * 2**30)
