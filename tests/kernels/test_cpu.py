@@ -199,6 +199,24 @@ def test_nan_densities_and_wrong_shapes_are_refused():
         simulate(neuron, densities, protocol)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("across", [False, True])
+def test_passes_with_slopes_and_without_round_alike(channels_name, across, dtype):
+    """Long enough for a last digit to show, which one compiler's choice among fused multiply-adds changes."""
+    neuron = make_neuron("random", channels_name)
+    plan = cpu.make_plan(neuron, spiking_protocol(neuron, duration_ms=40.0))
+    densities = perturbed(neuron, 4).astype(dtype)
+    plain = cpu.forward(plan, densities, keep=False, across=across)[0]
+    voltages, _, kept = cpu.forward(plan, densities, keep=True, across=across)
+    again, _, sparse = cpu.forward(plan, densities, keep=True, across=across, checkpoint_every=10)
+    assert kept.kept.whole
+    assert not sparse.kept.whole
+    assert np.array_equal(plain, voltages)
+    assert np.array_equal(plain, again)
+    weights = np.random.default_rng(0).standard_normal(plain.shape)
+    assert np.array_equal(cpu.adjoint(kept, weights).densities, cpu.adjoint(sparse, weights).densities)
+
+
 def test_a_segment_stays_in_the_cache_and_checkpoints_fit_into_memory(monkeypatch):
     neuron = make_neuron("random", "hh")
     plan = cpu.make_plan(neuron, spiking_protocol(neuron))
