@@ -106,13 +106,27 @@ def test_wall_limit_and_clocks():
 
 def test_compilation_is_kept_apart():
     compiled = [0.0]
-    problem, meter = make(compile_clock=lambda: compiled[0])
+    problem, meter = make(compile_clock=lambda: (compiled[0], 0.0))
     time.sleep(0.05)
     compiled[0] = 0.05
     assert meter.compile_s == pytest.approx(0.05)
     assert meter.wall_s < 0.03
     meter.loss(problem, points(1))
     assert meter.rows[0]["wall_s"] < 0.03
+
+
+def test_a_compilation_that_waits_takes_no_processor_time_from_the_method():
+    compiled = [0.0, 0.0]
+    problem, meter = make(compile_clock=lambda: tuple(compiled))
+    time.sleep(0.05)  # a slow disk
+    compiled[0] = 0.05
+    begin = time.process_time()
+    while time.process_time() - begin < 0.02:
+        pass
+    meter.loss(problem, points(1))
+    assert 0.02 <= meter.rows[0]["cpu_s"] < 0.05
+    compiled[1] = 0.02
+    assert meter.cpu_s < 0.03
 
 
 def test_events_are_reported_off_the_clock():

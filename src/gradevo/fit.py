@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradevo.kernels.compiling import compile_seconds
+from gradevo.kernels.compiling import compile_clock
 from gradevo.meter import TANGENT_WEIGHT, Meter, RunEnded
 from gradevo.methods import Method, get_method
 from gradevo.problem import Problem
@@ -75,7 +75,7 @@ def fit(
         stop_loss=stop_loss,
         wall_limit_s=wall_limit_s,
         on_event=on_event,
-        compile_clock=compile_seconds,
+        compile_clock=compile_clock,
         tangent_weight=tangent_weight,
     )
     if ended is None:

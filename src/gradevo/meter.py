@@ -61,7 +61,7 @@ class Meter:
     stop_loss : the run ends as soon as a loss is at or below it
     wall_limit_s : hard stop, looked at before each batch
     on_event : called with the meter after each batch, off the clock
-    compile_clock : returns the seconds spent compiling so far in this process; they are kept apart from the wall clock
+    compile_clock : returns the wall and processor seconds spent compiling so far in this process, which are no method's
 
     Raises
     ------
@@ -76,7 +76,7 @@ class Meter:
         stop_loss: float | None = None,
         wall_limit_s: float | None = None,
         on_event: Callable[[Meter], Any] | None = None,
-        compile_clock: Callable[[], float] | None = None,
+        compile_clock: Callable[[], tuple[float, float]] | None = None,
         tangent_weight: float = TANGENT_WEIGHT,
     ) -> None:
         for name, value in (
@@ -103,7 +103,7 @@ class Meter:
         self.rows: list[dict[str, float]] = []
         self.improvements: list[tuple[int, np.ndarray]] = []  # (event, densities [P] S/cm2)
         self._on_event = on_event
-        self._compile_clock = compile_clock or (lambda: 0.0)
+        self._compile_clock = compile_clock or (lambda: (0.0, 0.0))
         self._stopped: tuple[float, float, float] | None = None
         self._best_score = np.inf
         self.start()
@@ -145,8 +145,8 @@ class Meter:
 
     def start(self) -> None:
         """Set the clocks to zero."""
-        self._started = (time.perf_counter(), time.process_time(), self._compile_clock())
-        self._off = [0.0, 0.0, 0.0]
+        self._started = self._now()
+        self._off = [0.0] * len(self._started)
         self._prepared_s = 0.0
         self._others_cpu_s = 0.0
         self._stopped = None
@@ -158,13 +158,11 @@ class Meter:
     @contextmanager
     def off_the_clock(self) -> Iterator[None]:
         """What runs inside is nobody's time (nor are simulations made there counted: scoring only)."""
-        before = (time.perf_counter(), time.process_time(), self._compile_clock())
+        before = self._now()
         try:
             yield
         finally:
-            after = (time.perf_counter(), time.process_time(), self._compile_clock())
-            for i in range(3):
-                self._off[i] += after[i] - before[i]
+            self._off = [off + after - at for off, after, at in zip(self._off, self._now(), before, strict=True)]
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
@@ -183,11 +181,14 @@ class Meter:
     def _clocks(self) -> tuple[float, float, float]:
         if self._stopped is not None:
             return self._stopped
-        now = (time.perf_counter(), time.process_time(), self._compile_clock())
-        wall, cpu, compiling = (now[i] - self._started[i] - self._off[i] for i in range(3))
-        # Compilation runs on one core, so it took as much processor time as wall time.
-        cpu_s = max(0.0, cpu - compiling) + self._others_cpu_s
+        since = (now - at - off for now, at, off in zip(self._now(), self._started, self._off, strict=True))
+        wall, cpu, compiling, compiling_cpu = since
+        cpu_s = max(0.0, cpu - compiling_cpu) + self._others_cpu_s
         return max(0.0, wall - compiling), cpu_s, compiling + self._prepared_s
+
+    def _now(self) -> tuple[float, ...]:
+        """Wall, processor, and the two compile clocks."""
+        return (time.perf_counter(), time.process_time(), *self._compile_clock())
 
     # -- what another process needs to know
 

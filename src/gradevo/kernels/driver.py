@@ -29,6 +29,15 @@ from numba import njit
 AHEAD, FAR = 6, 2**21
 
 
+@njit(forceinline=True)
+def walk(nodes, n_nodes):
+    """So many nodes from a step's first: which node it is, and how many steps later."""
+    steps = 0
+    while nodes >= n_nodes:
+        nodes, steps = nodes - n_nodes, steps + 1
+    return nodes, steps
+
+
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)
 def eliminate(p, graph, diagonal, off, rhs, pivot, right):
     """Eliminates node order[p], whose own part of the diagonal and of the right-hand side is given: collects from the nodes that
@@ -110,10 +119,12 @@ def run_steps(
         for p in range(order.size):
             k = order[p]
             pivot, right = load(base, k * WIDTH), load(injected, k * WIDTH)
-            if far and order[min(p + AHEAD, order.size - 1)] < n_compartments:
-                row = new + order[min(p + AHEAD, order.size - 1)] * per_compartment
-                for i in range(row, row + per_compartment, WIDTH):
-                    expect_store(states, i)
+            if far:
+                coming, later = walk(p + AHEAD, order.size)
+                row = new + later * per_state + order[coming] * per_compartment
+                if order[coming] < n_compartments and row < states.size:
+                    for i in range(row, row + per_compartment, WIDTH):
+                        expect_store(states, i)
             if k < n_compartments:
                 at, capacity = k * per_compartment, load(capacitance, k * WIDTH)
                 if KEPT:
@@ -250,10 +261,13 @@ def adjoint(
                     eliminate(p, graph, diagonal, off, rhs, pivot, right)
                 for p in range(n_nodes - 1, -1, -1):
                     k = order[p]
-                    if far and order[max(p - AHEAD, 0)] < n_compartments:
-                        row = now + order[max(p - AHEAD, 0)] * per_compartment
-                        for i in range(row, row + per_compartment, WIDTH):
-                            expect_load(mine, i)
+                    if far:
+                        coming, earlier = walk(n_nodes - 1 - p + AHEAD, n_nodes)
+                        coming = n_nodes - 1 - coming
+                        row = now - earlier * per_state + order[coming] * per_compartment
+                        if order[coming] < n_compartments and row >= 0:
+                            for i in range(row, row + per_compartment, WIDTH):
+                                expect_load(mine, i)
                     mu = substitute(p, graph, diagonal, off, rhs)
                     if k < n_compartments:
                         at = k * per_compartment
