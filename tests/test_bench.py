@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from gradevo.bench import rounds
+from gradevo.bench import extras, rounds
 from gradevo.bench.cells import HEADLINE, Rates, effective_work, sizes
 from gradevo.bench.client import Worker, WorkerEnded
 from gradevo.bench.contestants import Contestant, Disagreement, Running, check_agreement, checked
@@ -154,6 +154,13 @@ def test_a_whole_quick_run(tmp_path):
         assert headline[name] > 0
     assert found["published_channels"]["gradevo_gradient_s"] > found["published_channels"]["gradevo_forward_s"] > 0
     assert {one["simulator"] for one in found["timings"]} == {"gradevo", "jaxley", "neuron"}
+
+
+def test_a_second_core_is_no_more_than_a_core():
+    found = extras.second_core(SMALL, rounds=1)
+    for who in ("threads", "processes"):
+        for what in extras.PASSES:
+            assert 0.2 < found[f"two_{who}_per_one"][what] < 4.0, "of two cores; the bounds leave room for a busy machine"
 
 
 def test_the_figure_has_a_panel_of_sizes_only_where_there_are_some():

@@ -22,7 +22,7 @@ CONFIG = {"study": "planted", "success": {"density_rel": 0.01}}
 PROBLEMS = pd.DataFrame(
     {
         "problem": [f"tree{size}_all_all" for size in SIZES],
-        "compartments": 60, "stimulated": 60, "recorded": 11, "noise_mV": [0, 0, 0.1], "loss_target": 1.0, "loss_unit": "mV²",
+        "compartments": 60, "stimulated": 60, "recorded": 11, "noise_mV": [0, 0, 0.1], "loss_target": 1.0, "loss_target_high": 1.0, "loss_unit": "mV²",
     }
 )  # fmt: skip
 
@@ -145,7 +145,7 @@ def test_few_seeds_are_said_to_tell_nothing():
     page = findings(CONFIG, made)
     assert "3 of all 3 planned comparisons cannot be told apart" in page
     assert "L-BFGS and CMA-ES (pairs that differ: 3; with fewer than 6 no test of pairs reaches 5 %)" in page
-    assert "No two problems of this study differ in nothing but the number of parameters." in page
+    assert "No two problems of this study differ in nothing but the number of regions." in page
 
 
 def test_latex_has_every_cell_and_no_bare_sign(tables):

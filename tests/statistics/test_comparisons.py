@@ -57,7 +57,8 @@ def test_two_failures_say_nothing():
 def test_holm_by_hand():
     # sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1 are 0.02, 0.03, 0.06, 0.04: never falling
     assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm(np.array([0.02, np.nan, 0.9])) == pytest.approx([0.04, np.nan, 0.9], nan_ok=True)
+    assert holm(np.array([0.02, np.nan, 0.2])) == pytest.approx([0.06, np.nan, 0.4], nan_ok=True)
+    assert holm(np.array([])).shape == (0,)
 
 
 def compared(first, second, settings=None) -> Any:

@@ -1,4 +1,5 @@
-"""What is measured of gradevo alone: tangents, checkpoints and memory, small problems, other channels, the first result."""
+"""What is measured of gradevo alone: tangents, checkpoints and memory, small problems, other channels, the first result; and
+what the machine's second core is worth."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ TINY = Case(6, 8, 200, 12)
 LONG = Case(184, 8, 40000, 368, samples=10000)
 """1000 ms at 0.025 ms, recorded every 0.1 ms."""
 SMALL = Case(6, 100, 400, 12)
+PASSES = ("forward", "gradient")
 
 
 def gradevo(threads: int, precision: str = "float64", **options: Any) -> Worker:
@@ -29,7 +31,7 @@ def both_passes(case: Case, threads: int, rounds: int) -> dict[str, Any]:
     """Median seconds of forward and gradient, and all their timings."""
     with gradevo(threads) as worker:
         worker.prepare(case)
-        timings = alternate({what: lambda w=what: worker.seconds(w) for what in ("forward", "gradient")}, rounds)
+        timings = alternate({what: lambda w=what: worker.seconds(w) for what in PASSES}, rounds)
     return {
         "gradevo_forward_s": timings["forward"].median_s,
         "gradevo_gradient_s": timings["gradient"].median_s,
@@ -52,6 +54,31 @@ def tangents(threads: int, rounds: int) -> dict[str, Any]:
     return {
         "direction_per_forward": {str(c): timings[f"tangents_{c}"].median_s / c / forward for c in counts},
         "least_squares_s": timings["least_squares"].median_s,
+        "timings": {what: timing._asdict() for what, timing in timings.items()},
+    }
+
+
+def second_core(case: Case, rounds: int) -> dict[str, Any]:
+    """How many times the work of one thread two threads get done; and two processes of one thread each at once, which is what
+    the machine gives to any program on two cores: 2 where they do not slow each other."""
+    with gradevo(1) as one, gradevo(1) as other, gradevo(2) as threaded:
+        for worker in (one, other, threaded):
+            worker.prepare(case)
+
+        def both(what: str) -> float:
+            for worker in (one, other):
+                worker.send(what)
+            return sum(worker.receive()["seconds"] for worker in (one, other)) / 2
+
+        series: dict[str, Callable[[], float]] = {}
+        for what in PASSES:
+            series |= {what: partial(one.seconds, what), f"{what}_threads": partial(threaded.seconds, what)}
+            series[f"{what}_processes"] = partial(both, what)
+        timings = alternate(series, rounds)
+    median = {what: timing.median_s for what, timing in timings.items()}
+    return {
+        "two_threads_per_one": {what: median[what] / median[f"{what}_threads"] for what in PASSES},
+        "two_processes_per_one": {what: 2 * median[what] / median[f"{what}_processes"] for what in PASSES},
         "timings": {what: timing._asdict() for what, timing in timings.items()},
     }
 

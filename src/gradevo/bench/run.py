@@ -67,11 +67,12 @@ def run_bench(mode: Mode, out: Path, headline: Case = HEADLINE, say: Callable[[s
 
 
 def gradevo_alone(threads: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Tangents, a long simulation, a small problem, and the time to the first result."""
-    say("tangents, memory, a small problem, the first result")
+    """Tangents, a long simulation, a small problem, the second core, and the time to the first result."""
+    say("tangents, memory, a small problem, the second core, the first result")
     return {
         "tangents": extras.tangents(threads, 3),
         "small": {"case": as_request(extras.SMALL), **extras.both_passes(extras.SMALL, threads, 20)},
+        "second_core": extras.second_core(HEADLINE, 7) if threads > 1 else None,
         "first_result": extras.first_result(threads),
         "long_simulation": {"case": as_request(extras.LONG), **extras.long_simulation(threads, 2)},
     }

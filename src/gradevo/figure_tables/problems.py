@@ -20,6 +20,7 @@ MOST_SHOWN = 4
 def problems_table(config: Config, summary: pd.DataFrame) -> pd.DataFrame:
     """problems.csv; summary: a row per fit."""
     of_fits = summary.drop_duplicates("problem").set_index("problem")
+    targets: Any = summary.groupby("problem")["loss_target"].agg(["min", "max"])
     counts, sites = series(config), site_series(config)
     rows: list[dict[str, Any]] = []
     for name, declared in config["problems"].items():
@@ -33,7 +34,8 @@ def problems_table(config: Config, summary: pd.DataFrame) -> pd.DataFrame:
         protocol = make_problem(config, name).protocol if "stimulated" not in declared else None  # whose sites its files name
         for key in ("stimulated", "recorded"):
             row[key] = len(getattr(protocol, key) if protocol else resolve_sites(declared[key], n, f"{key} site"))
-        row |= {"noise_mV": declared.get("noise_mV", 0.0), "loss_target": of_fits.loc[name, "loss_target"]}
+        row |= {"noise_mV": declared.get("noise_mV", 0.0)}
+        row |= {"loss_target": targets.loc[name, "min"], "loss_target_high": targets.loc[name, "max"]}
         rows.append(row | {"loss_unit": LOSS_UNITS[loss_spec(declared.get("loss", "mse"))[0]].replace("2", "²")})
     table = pd.DataFrame(rows)
     return table.assign(shown=table["problem"].isin(shown_problems(table, summary)))

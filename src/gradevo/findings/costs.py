@@ -34,7 +34,10 @@ def _about(about: Row, n_parameters: int) -> str:
     """A problem's size, sites, noise and target."""
     noise = [f"noise {number(about['noise_mV'])} mV"] if about["noise_mV"] else []
     sites = f"{about['compartments']} compartments, {about['stimulated']} stimulated, {about['recorded']} recorded"
-    target = f"loss target {_loss(about['loss_target'], about['loss_unit'])}"
+    lowest, highest = about["loss_target"], about["loss_target_high"]
+    target = f"loss target {_loss(lowest, about['loss_unit'])}"
+    if highest > lowest:
+        target += f" to {_loss(highest, about['loss_unit'])}, each neuron's own"
     return "; ".join([f"{n_parameters} parameters", sites, *noise, target])
 
 

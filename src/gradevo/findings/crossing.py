@@ -19,7 +19,7 @@ def crossovers(table: pd.DataFrame, label: Labels) -> Iterator[str]:
     of_loss = rows(table, target=LOSS_TARGET)
     found: Any = of_loss[of_loss["axis"].isin(AXES)]
     if found.empty:
-        yield "- No two problems of this study differ in nothing but the number of parameters."
+        yield "- No two problems of this study differ in nothing but the number of regions."
         return
     yield (
         "Expected costs alone decide here which method is cheaper, without a test at any single number; where one of the two "
@@ -27,7 +27,7 @@ def crossovers(table: pd.DataFrame, label: Labels) -> Iterator[str]:
         "compared, the logarithm of the costs' ratio is taken as linear in that of the number."
     )
     for name, group in found.groupby("series", sort=False):
-        yield f"\n**{problem_label(str(name))} and the problems that differ from it in nothing but the number of parameters**\n"
+        yield f"\n**{problem_label(str(name))} and the problems that differ from it in nothing but the number of regions**\n"
         for row in group.to_dict("records"):
             yield f"- In {AXES[row['axis']]}: {_outcome(row, label)}{_compared(row)}."
 

@@ -41,12 +41,11 @@ def compare_methods(hits: pd.DataFrame, settings: Settings | None = None) -> pd.
             labels = {"problem": problem, "n_parameters": cell["n_parameters"].iloc[0], "target": target, "axis": axis}
             family = [each[i] for each in compared]
             corrected = holm(np.array([test.p for test, _ in family]))
-            tested = int((~np.isnan(corrected)).sum())
             for (a, b), (test, effects), p in zip(planned, family, corrected, strict=True):
                 row = labels | {"method": a, "compared_with": b}
                 row |= {"pairs": test.pairs, "wins": test.wins, "losses": test.losses, "ties": test.ties} | effects
-                row |= {"p_corrected": p, "comparisons": tested}
-                rows.append(row | {"verdict": verdict(test, p), "note": reach(test, tested)})
+                row |= {"p_corrected": p, "comparisons": len(planned)}
+                rows.append(row | {"verdict": verdict(test, p), "note": reach(test, len(planned))})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

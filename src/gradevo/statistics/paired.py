@@ -53,13 +53,12 @@ def signed_rank(first: np.ndarray, second: np.ndarray) -> Paired:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's (1979) step-down correction of p [m]; NaN (nothing to test) stays NaN and is not counted."""
+    """Holm's (1979) step-down correction of p [m]. NaN (no pair differs) stays NaN, and counts as a test like any other: how many
+    were planned does not depend on what came out."""
     p = np.asarray(p, float)
-    corrected = np.full(p.shape, np.nan)
-    tested = np.flatnonzero(~np.isnan(p))
-    order = tested[np.argsort(p[tested], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * factors))
+    order = np.argsort(p, kind="stable")  # NaN last
+    corrected = np.empty(p.shape)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)))
     return corrected
 
 

@@ -1,4 +1,4 @@
-"""Which problems of a study differ in nothing but the number of parameters, or in nothing but the sites."""
+"""Which problems of a study differ in nothing but the number of regions, or in nothing but the sites."""
 
 from __future__ import annotations
 
