@@ -22,7 +22,8 @@ CONFIG = {"study": "planted", "success": {"density_rel": 0.01}}
 PROBLEMS = pd.DataFrame(
     {
         "problem": [f"tree{size}_all_all" for size in SIZES],
-        "compartments": 60, "stimulated": 60, "recorded": 11, "noise_mV": [0, 0, 0.1], "loss_target": 1.0, "loss_target_high": 1.0, "loss_unit": "mV²",
+        "compartments": 60, "stimulated": 60, "recorded": 11, "noise_mV": [0, 0, 0.1], "loss_target": 1.0,
+        "loss_target_high": 1.0, "loss_unit": "mV²",
     }
 )  # fmt: skip
 
