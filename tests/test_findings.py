@@ -121,6 +121,7 @@ def test_losses_below_that_at_which_fits_stop_are_equal(tables):
         ("crossovers", "outcome", "no single crossing", "above 4.9 parameters", "there is no single crossing"),
         ("crossovers", "untold", "96", "", "; neither reached the target at 96."),
         ("problems", "loss_target", 0.03, "loss target 1 mV²", "loss target 0.03 mV²"),
+        ("problems", "loss_target_high", 7.0, "", "loss target 1 mV² to 7 mV², each neuron's own"),
         ("fixed_budget", "best_loss", 0.777, "L-BFGS (0.5)", "(0.777)"),
         ("costs", "reached", 3, "reached by no method", "L-BFGS (3 of 10"),
     ],

@@ -41,3 +41,19 @@ def test_committed_configs_are_valid(name):
     from gradevo.config import load_config
 
     load_config(ROOT / f"config/{name}.yaml", ROOT / "workflow/schemas/config.schema.yaml")
+
+
+def test_evolution_is_asked_about_the_full_study_s_own_problems():
+    """config/evolution.yaml repeats them: a YAML file cannot refer to another."""
+    from gradevo.config import load_config
+
+    asked, full = (load_config(ROOT / f"config/{name}.yaml") for name in ("evolution", "paper"))
+    for key in ("gradient_weight", "stop_loss", "neuron_per_seed", "success"):
+        assert asked[key] == full[key]
+    assert set(asked["seeds"]) < set(full["seeds"])
+    assert len(asked["problems"]) == 3
+    for name, problem in asked["problems"].items():
+        assert problem == {
+            key: value for key, value in full["problems"][name].items() if key not in ("budget_equivalents", "methods")
+        }
+        assert asked["neurons"][problem["neuron"]] == full["neurons"][problem["neuron"]]

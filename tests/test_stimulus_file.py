@@ -95,7 +95,9 @@ def test_the_table_of_problems_counts_its_sites(path):
     config = check_config(study(from_file(path)))
     problem = make_problem(config, "p")
     fits = [summary_row(config, problem, run_fit(config, problem, "lbfgs", 0))]
-    assert problems_table(config, pd.DataFrame(fits)).loc[0, ["stimulated", "recorded"]].tolist() == [2, 3]
+    table = problems_table(config, pd.DataFrame([fits[0] | {"loss_target": target} for target in (3.0, 1.0, 2.0)]))
+    assert table.loc[0, ["stimulated", "recorded"]].tolist() == [2, 3]
+    assert table.loc[0, ["loss_target", "loss_target_high"]].tolist() == [1.0, 3.0]
 
 
 def test_targets_of_other_currents_are_refused(path):
