@@ -1,7 +1,7 @@
 """Runs the generated kernels: from densities to voltages, and from the voltages' adjoints to the densities'."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -183,8 +183,9 @@ def forward(
     voltages = np.empty(batch.recorded_shape(batch.layout.total), batch.dtype)
     diverged = np.empty(batch.layout.stimulus.shape, np.bool_)
 
-    def simulate_blocks(first: int, end: int) -> None:
-        _simulate(batch, first, end, _share(kept, first, end), voltages, 0, diverged[first:end])
+    def simulate_blocks(shares: Iterator[tuple[int, int]]) -> None:
+        for first, end in shares:
+            _simulate(batch, first, end, _share(kept, first, end), voltages, 0, diverged[first:end])
 
     in_threads(batch.threads, blocks, simulate_blocks)
     bad = diverged.reshape(-1)[: batch.layout.total]
@@ -199,8 +200,9 @@ def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> S
     upstream = np.ascontiguousarray(voltage_gradients.reshape(batch.recorded_shape(batch.layout.total)), batch.dtype)
     bars = _bars(batch, passive)
 
-    def walk_blocks(first: int, end: int) -> None:
-        _walk_back(batch, first, end, _share(run.kept, first, end), upstream, 0, passive, bars)
+    def walk_blocks(shares: Iterator[tuple[int, int]]) -> None:
+        for first, end in shares:
+            _walk_back(batch, first, end, _share(run.kept, first, end), upstream, 0, passive, bars)
 
     in_threads(batch.threads, batch.layout.blocks, walk_blocks)
     return _collect(batch, bars, run.diverged, passive)
@@ -231,24 +233,23 @@ def gradient(
     bars = _bars(batch, passive_gradient)
     stimulus = layout.stimulus.reshape(-1)
 
-    def there_and_back(first: int, end: int) -> None:
+    def there_and_back(shares: Iterator[tuple[int, int]]) -> None:
         kept = _room(batch, at_once, True, whole, every)
         records = memory.acquire(batch.recorded_shape(at_once * layout.stimulus.shape[1]), batch.dtype)
-        for begin in range(first, end, at_once):
-            stop = min(begin + at_once, end)
-            mine = layout.simulations(begin, stop)
-            diverged = np.empty((stop - begin, layout.stimulus.shape[1]), np.bool_)
-            part = _share(kept, 0, stop - begin)
-            _simulate(batch, begin, stop, part, records, mine.start, diverged)
+        for first, end in shares:
+            mine = layout.simulations(first, end)
+            diverged = np.empty((end - first, layout.stimulus.shape[1]), np.bool_)
+            part = _share(kept, 0, end - first)
+            _simulate(batch, first, end, part, records, mine.start, diverged)
             voltages = records[: mine.stop - mine.start]
             bad[mine] = diverged.reshape(-1)[: len(voltages)]
             voltages[bad[mine]] = np.nan
             upstream = np.ascontiguousarray(slopes(mine, stimulus[mine], voltages), batch.dtype)
-            _walk_back(batch, begin, stop, part, upstream, mine.start, passive_gradient, bars)
+            _walk_back(batch, first, end, part, upstream, mine.start, passive_gradient, bars)
         for buffer in (kept.states, kept.checkpoints, records):
             memory.release(buffer)
 
-    in_threads(batch.threads, layout.blocks, there_and_back)
+    in_threads(batch.threads, layout.blocks, there_and_back, at_once)
     return _collect(batch, bars, bad, passive_gradient)
 
 

@@ -4,7 +4,7 @@ Memory is bounded: nothing larger than one segment of one simulation's derivativ
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -121,14 +121,14 @@ def stream_jacobian(
     bounds = [round(n_stimuli * g / groups) for g in range(groups + 1)]
     voltages = np.empty((n_stimuli, plan.protocol.n_samples, plan.recorded.size))
 
-    def walk(first: int, end: int) -> None:
+    def walk(shares: Iterator[tuple[int, int]]) -> None:
         room = _Room.of(batch, sets)
-        for group in range(first, end):
+        for group, _ in shares:
             for stimulus in range(bounds[group], bounds[group + 1]):
                 mine = partial(consume, group, stimulus)
                 _walk(batch, stimulus, sets, room, voltages[stimulus], directions.count, windows, mine)
 
-    in_threads(batch.threads, groups, walk)
+    in_threads(batch.threads, groups, walk, 1)
     return voltages
 
 

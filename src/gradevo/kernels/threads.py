@@ -1,8 +1,8 @@
 """The threads that kernels run in; compiled code lets go of Python's lock."""
 
-import itertools
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -31,12 +31,37 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def in_threads(threads: int, n_blocks: int, call: Callable[[int, int], None]) -> None:
-    """Calls call(first_block, end_block) on contiguous shares of the blocks."""
-    shares = min(threads, n_blocks)
-    bounds = [round(n_blocks * k / shares) for k in range(shares + 1)]
-    if shares == 1:
-        call(0, n_blocks)
+def in_threads(
+    threads: int, n_blocks: int, work: Callable[[Iterator[tuple[int, int]]], None], at_once: int | None = None
+) -> None:
+    """Calls work(shares) in each thread; shares gives the next blocks (first, end) that no thread has taken, until none is left.
+
+    Cores are not equally quick, least of all a virtual machine's: whoever is done takes more. Shares are of ``at_once`` blocks,
+    or, if None, large ones first and single blocks at the end, which is few calls and little waiting for the last.
+    """
+    shares = deque(_shares(threads, n_blocks, at_once))
+    threads = min(threads, len(shares))
+    if threads == 1:
+        work(_taken_from(shares))
         return
-    for future in [_pool(threads).submit(call, *ends) for ends in itertools.pairwise(bounds)]:
+    for future in [_pool(threads).submit(work, _taken_from(shares)) for _ in range(threads)]:
         future.result()
+
+
+def _shares(threads: int, n_blocks: int, at_once: int | None) -> Iterator[tuple[int, int]]:
+    """Contiguous ranges of blocks; with one thread and nothing asked for, all at once."""
+    first = 0
+    while first < n_blocks:
+        left = n_blocks - first
+        size = at_once or (left if threads == 1 else max(1, left // (2 * threads)))
+        yield first, min(first + size, n_blocks)
+        first += size
+
+
+def _taken_from(shares: deque[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """A deque may be emptied by several threads at once."""
+    while True:
+        try:
+            yield shares.popleft()
+        except IndexError:
+            return

@@ -14,6 +14,7 @@ derivatives are nothing.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,10 +74,10 @@ class Windows:
         no_checkpoints = np.empty((0, 1, 1, batch.layout.width))
         edges = [protocol.steps_per_sample * k for k in tangents.Windows(self.length, target).edges(protocol)]
 
-        def run(first: int, end: int) -> None:
+        def run(shares: Iterator[tuple[int, int]]) -> None:
             states = memory.empty((2, *batch.state_shape), np.float64)
             diagonal, rhs = (memory.empty((plan.elimination.n_rows,), np.float64) for _ in range(2))
-            for block in range(first, end):
+            for block, _ in shares:
                 matrix = tuple(part[block if len(part) > 1 else 0] for part in batch.matrix)
                 off, injected = matrix[1].copy(), np.zeros(plan.elimination.n_rows)
                 states[0] = plan.initial_state[:, None]
@@ -90,7 +91,7 @@ class Windows:
                     states[0] = states[(stop - begin) & 1]
                     states[0, row, 0, lane] = target[block % n_stimuli, stop // protocol.steps_per_sample]
 
-        in_threads(batch.threads, len(found), run)
+        in_threads(batch.threads, len(found), run, 1)
         return found.reshape(len(values), n_stimuli, *found.shape[1:])
 
     def residual_products(self, theta: np.ndarray) -> ResidualProducts:
