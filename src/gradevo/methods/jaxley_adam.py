@@ -38,15 +38,16 @@ def run(
     """Minimise the squared errors of Jaxley's voltages by Adam.
 
     starts, learning_rate, steps, schedule, final_rate : as for the method adam
-    transform : of Jaxley's ParamTransform: "logit" on the log scale of the box, or "sigmoid" on the box itself
+    transform : of Jaxley's ParamTransform: "log" for logarithms, which ignore the box, "logit" on the log scale of the box, or
+        "sigmoid" on the box itself
     solver : Jaxley's "bwd_euler" or "crank_nicolson"; None for what is nearest to the problem's own scheme
 
     A start whose simulations diverge is drawn anew. Raises ValueError for settings out of range and for a neuron that Jaxley
     cannot hold, ModuleNotFoundError without Jaxley, and RunEnded.
     """
-    if schedule not in ("constant", "cosine") or transform not in ("logit", "sigmoid"):
+    if schedule not in ("constant", "cosine") or transform not in ("log", "logit", "sigmoid"):
         raise ValueError(
-            f"jaxley_adam: schedule is constant or cosine, transform logit or sigmoid; got {schedule=}, {transform=}"
+            f"jaxley_adam: schedule is constant or cosine, transform log, logit or sigmoid; got {schedule=}, {transform=}"
         )
     if starts < 1 or learning_rate <= 0 or not 0 <= final_rate <= 1 or (steps is not None and steps < 1):
         raise ValueError(

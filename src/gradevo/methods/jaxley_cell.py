@@ -64,13 +64,16 @@ def voltages_of(task: Task) -> Callable[[Any, Any], Any]:
 
 
 def make_transform(task: Task) -> ParamTransform:
-    """Jaxley's, from unbounded variables to values: "logit" on the log scale of the box, as gradevo's view; "sigmoid" on the
-    box itself, as in Jaxley's tutorials."""
+    """Jaxley's, from unbounded variables to values: "log" the logarithm, which knows no box, and "logit" on the log scale of the
+    box, both as gradevo's views; "sigmoid" on the box itself, as in Jaxley's tutorials."""
     low, high = jnp.asarray(task.low), jnp.asarray(task.high)
-    if task.transform == "sigmoid":
-        return ParamTransform([{"values": SigmoidTransform(low, high)}])
-    box = SigmoidTransform(jnp.log(low), jnp.log(high))
-    return ParamTransform([{"values": ChainTransform([box, CustomTransform(jnp.exp, jnp.log)])}])
+    logarithm = CustomTransform(jnp.exp, jnp.log)
+    transform = {
+        "log": logarithm,
+        "logit": ChainTransform([SigmoidTransform(jnp.log(low), jnp.log(high)), logarithm]),
+        "sigmoid": SigmoidTransform(low, high),
+    }[task.transform]
+    return ParamTransform([{"values": transform}])
 
 
 class Trainer:
