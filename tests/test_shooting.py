@@ -1,6 +1,7 @@
 """Windows of time that begin at the data: their residuals, derivatives and cost, and the method that takes them as stages."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -113,14 +114,30 @@ def test_recovers_the_truth(posed):
     assert result.totals["density_error_max_rel"] < 1e-2
 
 
-def test_a_diverged_simulation_is_infinitely_wrong():
-    problem = tree().view("log")
-    target = problem.target.copy()
-    target[0, 3] = 1e300
-    windows = Windows(replace(problem, target=target), 1)
-    theta = theta_near(problem, 0.1)
-    assert windows.loss(theta[None])[0] == np.inf
-    assert windows.residual_products(theta).loss == np.inf
+@pytest.mark.parametrize("posed", POSED)
+def test_a_diverged_simulation_is_infinitely_wrong(posed):
+    """Also where what diverged was set to the data, or is not recorded; at rest and above, nobody is within 20 mV of zero at
+    the end."""
+    problem = posed().view("log")
+    windows, theta = Windows(problem, 1), theta_near(problem, 0.1)
+    assert np.isfinite(windows.loss(theta[None])[0])
+    with patch("gradevo.kernels.tangents.VOLTAGE_LIMIT_MV", 20.0):
+        assert windows.loss(theta[None])[0] == np.inf
+        products = windows.residual_products(theta)
+    assert products.loss == np.inf
+    assert not products.normal_matrix.any()
+
+
+def test_what_cannot_be_simulated_is_infinitely_wrong():
+    problem = tree(free=["Na", "capacitance"]).view("log")
+    windows, theta = Windows(problem, 1), theta_near(problem, 0.1)
+    absurd = np.stack([theta, theta])
+    absurd[1, -1] = 1e3
+    with np.errstate(over="ignore"):
+        losses = windows.loss(absurd)
+        assert np.isfinite(losses[0])
+        assert losses[1] == np.inf
+        assert windows.residual_products(absurd[1]).loss == np.inf
 
 
 @pytest.mark.parametrize("settings", [{"windows": [1]}, {"horizons": []}, {"windows": [0] * 10}, {"iterations": 0}])

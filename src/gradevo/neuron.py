@@ -30,7 +30,7 @@ class Neuron:
         return np.repeat(np.array(densities)[:, None], self.n_compartments, axis=1)
 
     def check_densities(self, densities: np.ndarray) -> None:
-        """Raises ValueError unless ``densities`` is [..., channels, compartments], finite and not negative."""
+        """Raises ValueError unless the shape of ``densities`` is [..., channels, compartments]."""
         wanted = (len(self.channel_names), self.n_compartments)
         if densities.shape[-2:] != wanted:
             raise ValueError(

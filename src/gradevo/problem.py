@@ -386,7 +386,7 @@ def _check_unseen(fitted: Protocol, heldout: Protocol) -> None:
 def _chunks(n: int, neuron: Neuron, protocol: Protocol, loss: Loss, gradient: bool) -> Iterator[slice]:
     """Slices of a population of n whose memory stays below CHUNK_BYTES (at least one candidate each)."""
     numbers = loss.numbers_per_sample * protocol.n_samples * len(protocol.recorded)
-    if gradient:  # every state of every step: beyond this, checkpoints would have each step run twice
+    if gradient:  # every state of every step, with the derivatives of its gates
         numbers += (1 + 3 * len(neuron.channels.gates)) * protocol.n_steps * neuron.n_compartments
     size = max(1, int(CHUNK_BYTES // (8 * numbers * protocol.n_stimuli)))
     for first in range(0, n, size):

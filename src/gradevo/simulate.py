@@ -44,8 +44,8 @@ def simulate(
 
     Raises:
         ValueError: for tensors of the wrong shape or type, densities that are NaN, capacitances or resistivities that are not
-            positive, a resistivity where compartments are coupled directly, sites that do not exist, and a device that is not
-            there.
+            positive, a resistivity where compartments are coupled directly, sites that do not exist, an empty population, less
+            than one thread, and a device that is not there.
     """
     import torch
 
@@ -144,7 +144,8 @@ def gradient_numpy(
     """The loss's terms [population, stimuli] against the target [stimuli, samples, recorded] mV, and derivatives of each
     candidate's loss with respect to densities [population, channels, compartments] and, if either was given, to capacitance
     [population, compartments] and axial resistivity [population] (None where the run was not given one). The term of a
-    simulation that diverged is NaN, and it contributes nothing to the derivatives. Errors as ``simulate``."""
+    simulation that diverged is NaN, and it contributes nothing to the derivatives (where the loss is no sum of squares, neither
+    do its candidate's others). Errors as ``simulate``."""
     plan = protocol if isinstance(protocol, cpu.Plan) else cpu.make_plan(neuron, protocol)
     passive = passive_properties(neuron, len(densities), capacitance, axial_resistivity)
     wanted = passive is not None

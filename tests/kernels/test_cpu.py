@@ -199,6 +199,20 @@ def test_nan_densities_and_wrong_shapes_are_refused():
         simulate(neuron, densities, protocol)
 
 
+def test_what_cannot_run_is_refused():
+    neuron = make_neuron("chain", "hh")
+    plan = cpu.make_plan(neuron, spiking_protocol(neuron))
+    densities = neuron.default_densities()[None]
+    for threads in (0, -1):
+        with pytest.raises(ValueError, match=f"threads is {threads}; it must be 1 or more"):
+            simulate_numpy(neuron, densities, plan, threads)
+    with pytest.raises(ValueError, match="nothing to simulate: 0 candidates"):
+        simulate_numpy(neuron, densities[:0], plan)
+    voltages, _, run = cpu.forward(plan, densities, keep=False)
+    with pytest.raises(ValueError, match="keep=True"):
+        cpu.adjoint(run, voltages)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("across", [False, True])
 def test_passes_with_slopes_and_without_round_alike(channels_name, across, dtype):

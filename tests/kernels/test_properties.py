@@ -1,6 +1,7 @@
 """What holds for every neuron, protocol and batch: agreement with the reference, transposes, bits, and no silent NaN."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -113,14 +114,18 @@ def test_bits_depend_neither_on_batch_nor_on_threads_nor_on_checkpoints(case: Ca
         seen[simulations] = mine
         return mine / 100
 
-    fused = cpu.gradient(case.plan, densities, slopes, passive_gradient=True)
     apart = cpu.adjoint(cpu.forward(case.plan, densities, keep=True)[2], voltages / 100, passive=True)
-    assert fused.passive is not None
     assert apart.passive is not None
-    assert np.array_equal(seen.reshape(voltages.shape), voltages, equal_nan=True)
-    assert np.array_equal(fused.densities, apart.densities)
-    assert np.array_equal(fused.passive.capacitance_uF_cm2, apart.passive.capacitance_uF_cm2)
-    assert np.array_equal(fused.passive.conductances_uS, apart.passive.conductances_uS)
+    # as it is; a block at a time, so that its room is used again; and with checkpoints
+    for cached, kept in ((cpu.CACHED_BYTES, cpu.KEPT_BYTES), (1, cpu.KEPT_BYTES), (1, 0)):
+        for how in hows[:4]:
+            with patch.object(cpu, "CACHED_BYTES", cached), patch.object(cpu, "KEPT_BYTES", kept):
+                fused = cpu.gradient(case.plan, densities, slopes, passive_gradient=True, **how)
+            assert fused.passive is not None
+            assert np.array_equal(seen.reshape(voltages.shape), voltages, equal_nan=True)
+            assert np.array_equal(fused.densities, apart.densities)
+            assert np.array_equal(fused.passive.capacitance_uF_cm2, apart.passive.capacitance_uF_cm2)
+            assert np.array_equal(fused.passive.conductances_uS, apart.passive.conductances_uS)
 
     # a candidate of its own
     k = data.draw(st.integers(0, len(densities) - 1), "candidate")

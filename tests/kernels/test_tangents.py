@@ -31,15 +31,13 @@ def test_tangents_are_differences():
         assert np.abs(difference - found[..., parameter]).max() < 1e-6 * np.abs(difference).max()
 
 
-def test_segments_sets_checkpoints_and_threads_change_nothing(monkeypatch):
+def test_segments_sets_and_threads_change_nothing(monkeypatch):
     neuron = make_neuron("graph", "hh")
     plan = cpu.make_plan(neuron, spiking_protocol(neuron, n_stimuli=9))
     densities = perturbed(neuron, 1)[0]
     whole = linearised(neuron, densities, plan, threads=1)
     monkeypatch.setattr(tangents, "SEGMENT_BYTES", 1)
     monkeypatch.setattr(tangents, "SET_BYTES", 1)
-    assert np.array_equal(whole, linearised(neuron, densities, plan, threads=2))
-    monkeypatch.setattr(cpu, "KEPT_BYTES", 0)
     assert np.array_equal(whole, linearised(neuron, densities, plan, threads=2))
 
 

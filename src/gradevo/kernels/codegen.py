@@ -1,6 +1,7 @@
 """From a channel declaration to the source of its fused kernel.
 
-The generated module is primitives.py + the channel set's code + driver.py, in one file whose name is the hash of its text.
+The generated module is primitives.py, the channel set's code, driver.py, across_driver.py and tangent_driver.py, in one file
+whose name is the hash of its text.
 Numba's disk cache then works across processes, a changed declaration can never meet a stale binary, and two jobs that
 generate the same kernel write the same bytes and rename them into place.
 """
@@ -12,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +21,7 @@ from types import ModuleType
 import sympy as sp
 
 from gradevo.channels.base import ChannelSet, Gate, V, evaluate
+from gradevo.kernels.compiling import on_the_clock
 from gradevo.kernels.expressions import assignments
 
 VOLTAGE_LIMIT_MV = 1e4
@@ -320,13 +323,28 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "gradevo"
 
 
-@cache
 def kernel_module(channels: ChannelSet, precision: str = "float64") -> ModuleType:
-    """Writes (once, aside and renamed into place) and imports the kernel module of a channel set.
+    """Writes (once, aside and renamed into place) and imports the kernel module of a channel set; one in a process, whichever
+    threads ask for it. Its seconds count as compilation.
 
     Raises:
         OSError: if the cache folder cannot be written, naming it and GRADEVO_CACHE.
     """
+    with _making:
+        return _made(channels, precision)
+
+
+_making = threading.Lock()
+
+
+@cache
+def _made(channels: ChannelSet, precision: str) -> ModuleType:
+    with on_the_clock():
+        return _written_and_loaded(channels, precision)
+
+
+def _written_and_loaded(channels: ChannelSet, precision: str) -> ModuleType:
+    # numba comes with it
     from gradevo.kernels.disk import use_signature_files
 
     source = kernel_source(channels, precision)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,10 +41,7 @@ class Batch:
     dtype: type
     densities: np.ndarray
     matrix: tuple[np.ndarray, ...]
-
-    @cached_property
-    def module(self) -> Any:
-        return kernel_module(self.plan.neuron.channels, self.dtype.__name__)
+    module: Any
 
     @property
     def state_shape(self) -> tuple[int, int, int]:
@@ -118,7 +114,7 @@ def make_batch(
         across: which layout (layout.py); None for the quicker one. The results are the same to the bit.
 
     Raises:
-        ValueError: for a wrong shape, or densities that are NaN.
+        ValueError: for a wrong shape, densities that are NaN, nothing to simulate, or less than one thread.
     """
     plan.neuron.check_densities(densities)
     if np.isnan(densities).any():
@@ -126,6 +122,10 @@ def make_batch(
         raise ValueError(f"densities{list(where)} (candidate, channel, compartment) is NaN; it must be a number in S/cm2")
     dtype = np.float32 if densities.dtype == np.float32 else np.float64
     threads = available_threads() if threads is None else threads
+    if threads < 1:
+        raise ValueError(f"threads is {threads}; it must be 1 or more, or None for every core")
+    if not len(densities) or not plan.protocol.n_stimuli:
+        raise ValueError(f"there is nothing to simulate: {len(densities)} candidates under {plan.protocol.n_stimuli} stimuli")
     n = plan.neuron.n_compartments
     layout = choose_layout(len(densities), plan.protocol.n_stimuli, plan.place[:n], threads, dtype, across)
     by_compartment = (densities * plan.to_uS).transpose(0, 2, 1)
@@ -134,7 +134,8 @@ def make_batch(
     elif (matrix := plan.own_matrices.get((layout.across, dtype))) is None:
         matrix = plan.own_matrices[layout.across, dtype] = _matrix(plan, layout, plan.own_passive, dtype)
     densities = layout.compartments_in(by_compartment, dtype)
-    return Batch(plan, layout, len(by_compartment), threads, dtype, densities, matrix)
+    module = kernel_module(plan.neuron.channels, dtype.__name__)
+    return Batch(plan, layout, len(by_compartment), threads, dtype, densities, matrix, module)
 
 
 def _matrix(plan: Plan, layout: Layout, passive: Passive, dtype: type) -> tuple[np.ndarray, ...]:
@@ -195,8 +196,11 @@ def forward(
 
 
 def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> Slopes:
-    """From dL/d voltages [population, stimuli, samples, sites] (1/mV). A diverged simulation contributes nothing."""
+    """From dL/d voltages [population, stimuli, samples, sites] (1/mV). A diverged simulation contributes nothing. Raises
+    ValueError for a run that kept nothing."""
     batch = run.batch
+    if not run.kept.whole and not run.kept.checkpoints.shape[1] and batch.plan.protocol.n_steps:
+        raise ValueError("the forward pass kept nothing for its adjoint; run it with keep=True")
     upstream = np.ascontiguousarray(voltage_gradients.reshape(batch.recorded_shape(batch.layout.total)), batch.dtype)
     bars = _bars(batch, passive)
 
@@ -220,9 +224,9 @@ def gradient(
     """Derivatives of a loss whose derivative in a simulation's voltages depends on no other simulation.
 
     ``slopes(simulations, stimuli [k], voltages [k, samples, sites] mV)`` gives dL/d voltages of k simulations, which the slice
-    names; threads call it, and the voltages (NaN where diverged) are gone after it. A few blocks at a time are simulated and at
-    once walked back, while their states and voltages are still in the cache. The same bits as `forward` and `adjoint`.
-    Arguments and errors as there.
+    names; threads call it, so it must not simulate, and the voltages (NaN where diverged) are gone after it. A few blocks at a
+    time are simulated and at once walked back, while their states and voltages are still in the cache. The same bits as `forward`
+    and `adjoint`. Arguments and errors as there.
     """
     batch = make_batch(plan, densities, threads, passive, across)
     layout = batch.layout

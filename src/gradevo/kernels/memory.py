@@ -31,10 +31,9 @@ def acquire(shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """An aligned array, from a buffer that was released if one fits."""
     needed = _bytes(shape, dtype) + ALIGNMENT
     with _lock:
-        for i, buffer in enumerate(_spare):
-            if needed <= buffer.size <= 2 * needed:
-                return _view(_spare.pop(i), shape, dtype)
-    return empty(shape, dtype)
+        fitting = next((i for i, buffer in enumerate(_spare) if needed <= buffer.size <= 2 * needed), None)
+        spare = None if fitting is None else _spare.pop(fitting)
+    return empty(shape, dtype) if spare is None else _view(spare, shape, dtype)
 
 
 def release(array: np.ndarray) -> None:
@@ -42,10 +41,13 @@ def release(array: np.ndarray) -> None:
     buffer = array.base
     assert isinstance(buffer, np.ndarray)
     assert buffer.dtype == np.uint8
-    if buffer.size >= _LARGE_BYTES:
-        with _lock:
+    # the collector may call this from anywhere, also while this thread holds the lock: then the buffer is simply freed
+    if buffer.size >= _LARGE_BYTES and _lock.acquire(blocking=False):
+        try:
             _spare.append(buffer)
             del _spare[:-_SPARE_BUFFERS]
+        finally:
+            _lock.release()
 
 
 def _bytes(shape: tuple[int, ...], dtype: type) -> int:

@@ -30,8 +30,10 @@ GROUPS = 8
 @dataclass(frozen=True, eq=False)
 class Directions:
     """How each of ``count`` directions changes a neuron: entry i adds weight[i] times source[i] at node[i] to the right-hand
-    side of direction[i] (tangent_driver.py lists the sources). Weights are in the kernel's units: uS per unit of the
-    direction for a channel, nF / (theta ms) for a capacitance, a relative change for the axial conductances."""
+    side of direction[i]. With n compartments and C channels, source i C + c is that of channel c in compartment i, n C + i that
+    of its capacitance, and n (C + 1) + k the axial current into node k (tangent_driver.py says what they are). Weights are in
+    the kernel's units: uS per unit of the direction for a channel, nF / (theta ms) for a capacitance, a relative change for the
+    axial conductances."""
 
     count: int
     node: np.ndarray
@@ -113,6 +115,9 @@ def stream_jacobian(
     Returns:
         voltages [stimuli, samples, recorded] mV (at a window's end, those before the next begins), NaN where diverged; parts of
         such a stimulus may have been handed over.
+
+    Raises:
+        ValueError: as `cpu.make_batch`.
     """
     batch = cpu.make_batch(plan, densities[None].astype(np.float64), threads, passive, across=True)
     sets = _Sets.of(directions, plan)
@@ -202,16 +207,21 @@ def _walk(
                 *sets.entries, room.delta, room.rhs, room.jacobian,
             )  # fmt: skip
             consume(before + 1, room.jacobian[: after - before, :, :count], voltages[before + 1 : after + 1])
-    end_mV = room.states[protocol.n_steps & 1][:, 0].reshape(-1)[:n]
+    if ended_diverged(room.states[protocol.n_steps & 1], n):
+        voltages[:] = np.nan
+
+
+def ended_diverged(state: np.ndarray, n_compartments: int) -> bool:
+    """Whether any compartment of a simulation's last state [row, 1 + gates, lane] is outside the voltages of a neuron."""
     with np.errstate(invalid="ignore"):
-        if not (np.abs(end_mV) < VOLTAGE_LIMIT_MV).all():
-            voltages[:] = np.nan
+        return not (np.abs(state[:, 0].reshape(-1)[:n_compartments]) < VOLTAGE_LIMIT_MV).all()
 
 
 def jacobian(
     plan: cpu.Plan, densities: np.ndarray, directions: Directions, passive: cpu.Passive | None = None, threads: int | None = None
 ) -> np.ndarray:
-    """All derivatives at once, [stimuli, samples, recorded, directions]; NaN where a simulation diverged. For small problems."""
+    """All derivatives at once, [stimuli, samples, recorded, directions]; NaN where a simulation diverged. For small problems.
+    Raises ValueError as `cpu.make_batch`."""
     protocol = plan.protocol
     out = np.zeros((protocol.n_stimuli, protocol.n_samples, plan.recorded.size, directions.count))
 

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import cache
 
 
@@ -36,25 +36,34 @@ def in_threads(
 ) -> None:
     """Calls work(shares) in each thread; shares gives the next blocks (first, end) that no thread has taken, until none is left.
 
-    Cores are not equally quick, least of all a virtual machine's: whoever is done takes more. Shares are of ``at_once`` blocks,
-    or, if None, large ones first and single blocks at the end, which is few calls and little waiting for the last.
+    Cores are not equally quick, least of all a virtual machine's: whoever is done takes more. Shares are large first and single
+    blocks at the end, which is few calls and little waiting for the last; with ``at_once``, of at most so many blocks. ``work``
+    must not call in_threads. What it raises is raised here, when no thread is at work any more.
     """
     shares = deque(_shares(threads, n_blocks, at_once))
-    threads = min(threads, len(shares))
-    if threads == 1:
+    workers = min(threads, len(shares))
+    if workers == 1:
         work(_taken_from(shares))
         return
-    for future in [_pool(threads).submit(work, _taken_from(shares)) for _ in range(threads)]:
+    futures = [_pool(threads).submit(work, _taken_from(shares)) for _ in range(workers)]
+    try:
+        wait(futures, return_when=FIRST_EXCEPTION)
+    finally:
+        # after an error, or a Ctrl-C, what was not begun is left
+        shares.clear()
+        wait(futures)
+    for future in futures:
         future.result()
 
 
 def _shares(threads: int, n_blocks: int, at_once: int | None) -> Iterator[tuple[int, int]]:
-    """Contiguous ranges of blocks; with one thread and nothing asked for, all at once."""
+    """Contiguous ranges of blocks."""
     first = 0
     while first < n_blocks:
         left = n_blocks - first
-        size = at_once or (left if threads == 1 else max(1, left // (2 * threads)))
-        yield first, min(first + size, n_blocks)
+        even = -(-left // threads)
+        size = min(at_once, even) if at_once else even if threads == 1 else -(-even // 2)
+        yield first, first + size
         first += size
 
 

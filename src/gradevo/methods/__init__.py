@@ -55,7 +55,7 @@ METHODS: dict[str, Method] = {
         # -- with gradients
         _method(
             "adam",
-            "Adam (torch.optim), several starts as one batch",
+            "Adam, several starts as one batch",
             gradient=True,
             view="logit",
             defaults={

@@ -28,8 +28,9 @@ class Moments(NamedTuple):
     squares: Any
 
 
-def adam_step(variables: Any, slopes: Any, moments: Moments, taken: int, rate: float) -> None:
-    """Moves variables [starts, parameters] in place; ``taken`` counts this step. As torch.optim.Adam (a test)."""
+def adam_step(variables: Any, slopes: Any, moments: Moments, taken: Any, rate: float) -> None:
+    """Moves variables [starts, parameters] in place; ``taken``, this step included, is how many each start took [starts, 1]. As
+    torch.optim.Adam (a test)."""
     moments.slopes[:] += (1 - BETA_1) * (slopes - moments.slopes)
     moments.squares[:] *= BETA_2
     moments.squares[:] += (1 - BETA_2) * slopes * slopes
@@ -72,16 +73,18 @@ def run(
     total = steps if steps is not None else max(1, meter.affordable(gradient=True) // starts)
     variables = _placed(problem, problem.sample_initial(rng, starts) / scale)
     moments = Moments(0.0 * variables, 0.0 * variables)
+    taken = 0.0 * variables[:, :1]
     for step in itertools.count() if steps is None else range(steps):
         rate = 1.0
         if schedule == "cosine":
             rate = final_rate + (1 - final_rate) * (1 + math.cos(math.pi * min(1.0, step / total))) / 2
         losses, gradients = meter.loss_and_gradient(problem, variables * scale)
-        adam_step(variables, gradients * scale, moments, step + 1, learning_rate * rate)
+        taken += 1
+        adam_step(variables, gradients * scale, moments, taken, learning_rate * rate)
         lost = np.flatnonzero(~np.isfinite(losses))
         if len(lost):
             variables[lost] = _placed(problem, problem.sample_random(rng, len(lost)) / scale)
-            moments.slopes[lost] = moments.squares[lost] = 0.0
+            moments.slopes[lost] = moments.squares[lost] = taken[lost] = 0.0
     return Outcome(Status.stagnated, f"all {steps} steps taken")
 
 

@@ -59,14 +59,17 @@ class Windows:
         return self.problem.compartment_steps
 
     def loss(self, thetas: np.ndarray) -> np.ndarray:
-        """Losses [K] of thetas [K, P]; inf where a simulation diverged."""
-        voltages = self.voltages(self.problem.densities(thetas))
+        """Losses [K] of thetas [K, P]; inf where a simulation diverged, or cannot be made (a capacitance that is infinite)."""
+        values, parameters = self.problem.densities(thetas), self.problem.parameters
+        possible = parameters.possible(values)
+        voltages = self.voltages(np.where(possible[:, None], values, parameters.defaults))
         with np.errstate(invalid="ignore", over="ignore"):
             losses = (self._weights * (voltages - self.problem.target) ** 2).sum(axis=(-2, -1)).mean(axis=1)
-        return np.where(np.isfinite(losses), losses, np.inf)
+        return np.where(possible & np.isfinite(losses), losses, np.inf)
 
     def voltages(self, values: np.ndarray) -> np.ndarray:
-        """Of parameters [K, P], [K, stimuli, samples, recorded] mV: at a window's end as it was before the next one begins."""
+        """Of parameters [K, P], [K, stimuli, samples, recorded] mV: at a window's end as it was before the next one begins; NaN
+        where the last one ends diverged."""
         plan, protocol, batch = self._plan, self._plan.protocol, self._batch(values)
         n_stimuli, graph, target = protocol.n_stimuli, plan.elimination.graph, self.problem.target
         row, lane = np.divmod(plan.recorded, batch.layout.width)
@@ -89,6 +92,8 @@ class Windows:
                         injected, found[block], plan.recorded, no_checkpoints, protocol.n_steps + 1,
                     )  # fmt: skip
                     states[0] = states[(stop - begin) & 1]
+                    if stop == protocol.n_steps and tangents.ended_diverged(states[0], plan.neuron.n_compartments):
+                        found[block] = np.nan
                     states[0, row, 0, lane] = target[block % n_stimuli, stop // protocol.steps_per_sample]
 
         in_threads(batch.threads, len(found), run, 1)
@@ -98,6 +103,8 @@ class Windows:
         """As the problem's own, of the residuals in windows."""
         problem = self.problem
         values = problem.densities(theta[None])[0]
+        if not problem.parameters.possible(values[None])[0]:
+            return ResidualProducts(np.inf, np.zeros(len(theta)), np.zeros((len(theta), len(theta))))
         found = residual_products(
             problem.parameters, self._plan, problem.target, self._weights, values, window_samples=self.length
         )  # fmt: skip
