@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
 
-from gradevo.methods.adam import Moments, adam_step
+from gradevo.methods.adam import Moments, adam_step, run
+from tests.fitting import Quadratic
 
 
 def slopes_at(x):
@@ -30,22 +33,30 @@ def test_steps_are_those_of_torch():
     np.testing.assert_allclose(tensor.numpy(), wanted.detach().numpy(), rtol=0, atol=1e-12)
 
 
-def test_a_start_that_was_drawn_anew_begins_anew():
-    """Starts of different ages in one batch step as each does by itself."""
-    rng = np.random.default_rng(1)
-    old, young = rng.normal(size=(2, 1, 5))
-    both, moments, taken = np.concatenate([old, young]), Moments(np.zeros((2, 5)), np.zeros((2, 5))), np.array([[0.0], [0.0]])
-    for step in range(40):
-        if step == 30:
-            both[1] = young
-            moments.slopes[1] = moments.squares[1] = taken[1] = 0.0
-        taken += 1
-        adam_step(both, slopes_at(both), moments, taken, 0.02)
-    for k, (alone, steps) in enumerate(((old.copy(), 40), (young.copy(), 10))):
-        own = Moments(np.zeros((1, 5)), np.zeros((1, 5)))
-        for step in range(1, steps + 1):
-            adam_step(alone, slopes_at(alone), own, step, 0.02)
-        np.testing.assert_allclose(both[k], alone[0], rtol=1e-14)
+def test_a_start_that_diverges_is_drawn_anew_and_begins_anew():
+    """Its first step is the whole learning rate in every coordinate, as Adam's always is; the other start goes on as before."""
+
+    def positions(lost_at: int | None) -> list[np.ndarray]:
+        asked: list[np.ndarray] = []
+
+        def loss_and_gradient(problem: Any, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            asked.append(thetas.copy())
+            losses, gradients = problem.loss_and_gradient(thetas)
+            if len(asked) == lost_at:
+                losses[1] = np.nan
+            return losses, gradients
+
+        meter: Any = SimpleNamespace(loss_and_gradient=loss_and_gradient)
+        problem: Any = Quadratic(view="log")
+        settings: dict[str, Any] = {"schedule": "constant", "final_rate": 1.0, "view": "log", "scale": 1.0}
+        run(problem, meter, np.random.default_rng(0), starts=2, learning_rate=0.01, steps=33, **settings)
+        return asked
+
+    whole, broken = positions(None), positions(30)
+    np.testing.assert_array_equal([at[0] for at in broken], [at[0] for at in whole])
+    np.testing.assert_array_equal([at[1] for at in broken[:30]], [at[1] for at in whole[:30]])
+    assert np.abs(broken[30][1] - broken[29][1]).max() > 0.1, "drawn anew"
+    np.testing.assert_allclose(np.abs(broken[31][1] - broken[30][1]), 0.01, rtol=1e-5)
 
 
 def test_a_fit_on_the_cpu_does_not_load_torch():
