@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradevo.channels import ChannelSet
-from gradevo.kernels.codegen import cache_folder
+from gradevo.kernels.modules import cache_folder
 from gradevo.neuron import Neuron
 from gradevo.nmodl import compile_mechanisms, suffix
 from gradevo.stimulus import Stimulus

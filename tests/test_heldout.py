@@ -62,7 +62,7 @@ def test_no_fit_ever_sees_the_heldout_stimuli(method, monkeypatch):
     start, stop = Meter.start, Meter.stop
     monkeypatch.setattr(Meter, "start", lambda self: (running.__setitem__(0, True), start(self))[1])
     monkeypatch.setattr(Meter, "stop", lambda self: (running.__setitem__(0, False), stop(self))[1])
-    for name in ("gradient_numpy", "simulate_numpy"):
+    for name in ("gradient_numpy", "terms_numpy"):
         original = getattr(problem_module, name)
 
         def spy(neuron, densities, plan, *args, original=original, **kwargs):

@@ -34,8 +34,8 @@ def said_of(device: str) -> str:
 
 
 def kernels(device: str) -> Any:
-    """The module with ``forward``, ``adjoint`` and ``gradient``: gradevo.kernels.cpu, or gradevo.cuda.backend. Errors as
-    ``resolved``."""
+    """The module with ``forward``, ``adjoint``, ``visit`` and ``gradient``: gradevo.kernels.cpu, or gradevo.cuda.backend. Errors
+    as ``resolved``."""
     if resolved(device) == "cpu":
         from gradevo.kernels import cpu
 

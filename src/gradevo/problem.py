@@ -21,7 +21,7 @@ from gradevo.observations import checked_observed, checked_trace, comparable
 from gradevo.parameters import Inputs, Parameters, make_parameters
 from gradevo.protocol import Protocol
 from gradevo.sensitivity import ResidualProducts, residual_products
-from gradevo.simulate import gradient_numpy, simulate_numpy
+from gradevo.simulate import gradient_numpy, terms_numpy
 from gradevo.starts import middle_of_box, near_truth
 from gradevo.stimulus import first_shared
 from gradevo.transforms import Transform, check_bounds
@@ -274,8 +274,9 @@ class Problem:
         terms = np.empty((len(densities), protocol.n_stimuli))
         for rows in _chunks(len(densities), self.neuron, protocol, loss, gradient=False):
             inputs, possible = self._inputs(densities[rows])
-            voltages = simulate_numpy(self.neuron, inputs.densities, self._plans[heldout], **inputs.passive(), device=self.device)
-            values = loss.terms(voltages, target)
+            values = terms_numpy(
+                self.neuron, inputs.densities, self._plans[heldout], loss, target, **inputs.passive(), device=self.device
+            )  # fmt: skip
             terms[rows] = np.where(np.isfinite(values) & possible[:, None], values, np.inf)
         return terms
 

@@ -129,6 +129,33 @@ def simulate_numpy(
     return voltages[0] if single else voltages
 
 
+def terms_numpy(
+    neuron: Neuron,
+    densities: np.ndarray,
+    protocol: Protocol | cpu.Plan,
+    loss: Loss,
+    target: np.ndarray,
+    threads: int | None = None,
+    *,
+    capacitance: np.ndarray | None = None,
+    axial_resistivity: np.ndarray | None = None,
+    device: str = "cpu",
+) -> np.ndarray:
+    """The loss's terms [population, stimuli] against the target [stimuli, samples, recorded] mV, NaN where a simulation diverged;
+    the same bits as `gradient_numpy`'s. Of a sum of squares, all voltages are never held at once. Errors as ``simulate``."""
+    plan = protocol if isinstance(protocol, cpu.Plan) else cpu.make_plan(neuron, protocol)
+    passive = passive_properties(neuron, len(densities), capacitance, axial_resistivity)
+    if not loss.is_sum_of_squares:
+        return loss.terms(kernels(device).forward(plan, densities, False, threads, passive)[0], target)
+    terms = np.empty(len(densities) * plan.protocol.n_stimuli)
+
+    def look(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> None:
+        terms[simulations] = loss.squares(stimuli, voltages, target)
+
+    kernels(device).visit(plan, densities, look, threads, passive)
+    return terms.reshape(len(densities), -1)
+
+
 def gradient_numpy(
     neuron: Neuron,
     densities: np.ndarray,
@@ -149,16 +176,15 @@ def gradient_numpy(
     plan = protocol if isinstance(protocol, cpu.Plan) else cpu.make_plan(neuron, protocol)
     passive = passive_properties(neuron, len(densities), capacitance, axial_resistivity)
     wanted = passive is not None
-    shape = (len(densities), plan.protocol.n_stimuli)
-    if loss.weights is not None:
-        flat = np.empty(shape[0] * shape[1])
+    if loss.is_sum_of_squares:
+        terms = np.empty(len(densities) * plan.protocol.n_stimuli)
 
         def slopes(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> np.ndarray:
-            flat[simulations], found = loss.terms_and_slopes(stimuli, voltages, target, out=voltages)
-            return found
+            terms[simulations] = loss.squares(stimuli, voltages, target, slopes=voltages)
+            return voltages
 
         found = kernels(device).gradient(plan, densities, slopes, threads, passive, wanted)
-        terms = flat.reshape(shape)
+        terms = terms.reshape(len(densities), -1)
     else:
         voltages, _, run = kernels(device).forward(plan, densities, True, threads, passive)
         terms = loss.terms(voltages, target)

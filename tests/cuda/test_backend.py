@@ -125,6 +125,16 @@ def test_gradient_of_a_loss_is_the_cpu_kernels():
     assert relative(found, cpu.gradient(case.plan, case.densities, slopes).densities) < 1e-9
 
 
+def test_voltages_are_shown_once_with_their_stimuli():
+    case, shown = Small("balanced", "hh"), []
+    backend.visit(case.plan, case.densities, lambda *seen: shown.append(seen))
+    ((simulations, stimuli, voltages),) = shown
+    law = backend.forward(case.plan, case.densities, keep=False)[0]
+    assert simulations == slice(0, len(stimuli))
+    assert np.array_equal(stimuli, np.tile(np.arange(law.shape[1]), len(law)))
+    assert np.array_equal(voltages.reshape(law.shape), law)
+
+
 @layouts
 def test_a_single_compartment_without_steps(across):
     """No edges and no time: the smallest arrays that there are."""

@@ -106,7 +106,7 @@ def test_bits_depend_neither_on_batch_nor_on_threads_nor_on_checkpoints(case: Ca
         assert np.array_equal(voltages, again[0]), how
         assert np.array_equal(gradients, again[1]), how
 
-    # there and back, a few blocks at a time
+    # there, or there and back, a few blocks at a time
     seen = np.empty_like(voltages).reshape(-1, *voltages.shape[2:])
 
     def slopes(simulations: slice, stimuli: np.ndarray, mine: np.ndarray) -> np.ndarray:
@@ -114,11 +114,19 @@ def test_bits_depend_neither_on_batch_nor_on_threads_nor_on_checkpoints(case: Ca
         seen[simulations] = mine
         return mine / 100
 
+    for cached in (cpu.CACHED_BYTES, 1):
+        for how in hows[:4]:
+            seen[:] = 0.0
+            with patch.object(cpu, "CACHED_BYTES", cached):
+                cpu.visit(case.plan, densities, slopes, **how)
+            assert np.array_equal(seen.reshape(voltages.shape), voltages, equal_nan=True)
+
     apart = cpu.adjoint(cpu.forward(case.plan, densities, keep=True)[2], voltages / 100, passive=True)
     assert apart.passive is not None
     # as it is; a block at a time, so that its room is used again; and with checkpoints
     for cached, kept in ((cpu.CACHED_BYTES, cpu.KEPT_BYTES), (1, cpu.KEPT_BYTES), (1, 0)):
         for how in hows[:4]:
+            seen[:] = 0.0
             with patch.object(cpu, "CACHED_BYTES", cached), patch.object(cpu, "KEPT_BYTES", kept):
                 fused = cpu.gradient(case.plan, densities, slopes, passive_gradient=True, **how)
             assert fused.passive is not None

@@ -100,6 +100,20 @@ def adjoint(run: Run, voltage_gradients: Any, passive: bool = False) -> Slopes:
     return Slopes(densities, Passive(capacitance, conductances))
 
 
+def visit(
+    plan: Plan,
+    densities: Any,
+    look: Callable[[slice, np.ndarray, Any], Any],
+    threads: int | None = None,
+    passive: Passive | None = None,
+    across: bool | None = None,
+) -> None:
+    """Simulates, and calls ``look(simulations, stimuli [k], voltages [k, samples, sites] mV)`` once, for all. Voltages are numpy
+    or torch, as the densities are. Other arguments and errors as `forward`."""
+    voltages = forward(plan, densities, False, threads, passive, None, across)[0]
+    _look_at_all(plan, voltages, look)
+
+
 def gradient(
     plan: Plan,
     densities: Any,
@@ -111,11 +125,13 @@ def gradient(
 ) -> Slopes:
     """Derivatives of a loss whose derivative in a simulation's voltages depends on no other simulation.
 
-    ``slopes(simulations, stimuli [k], voltages [k, samples, sites] mV)`` gives dL/d voltages of k simulations, which the slice
-    names; it is called once. Voltages and slopes are numpy or torch, as the densities are. Other arguments and errors as
-    `forward`.
+    ``slopes``, called as `visit` calls ``look``, gives dL/d voltages [k, samples, sites], numpy or torch as the voltages. Other
+    arguments and errors as `forward`.
     """
     voltages, _, run = forward(plan, densities, True, threads, passive, None, across)
-    total, stimuli = run.batch.total, plan.protocol.n_stimuli
-    upstream = slopes(slice(0, total), np.arange(total) % stimuli, voltages.reshape(total, *voltages.shape[2:]))
-    return adjoint(run, upstream, passive_gradient)
+    return adjoint(run, _look_at_all(plan, voltages, slopes), passive_gradient)
+
+
+def _look_at_all(plan: Plan, voltages: Any, look: Callable[[slice, np.ndarray, Any], Any]) -> Any:
+    total, stimuli = len(voltages) * plan.protocol.n_stimuli, plan.protocol.n_stimuli
+    return look(slice(0, total), np.arange(total) % stimuli, voltages.reshape(total, *voltages.shape[2:]))

@@ -23,6 +23,7 @@ from gradevo.cuda.device import require_device
 from gradevo.cuda.disk import use_kernel_files
 from gradevo.files import write_aside
 from gradevo.kernels import codegen as cpu_codegen
+from gradevo.kernels.modules import cache_folder
 
 _HERE = Path(__file__).parent
 _KERNELS = Path(cpu_codegen.__file__).parent
@@ -99,7 +100,7 @@ def generated_module(channels: ChannelSet, precision: str = "float64") -> Module
     """
     source = kernel_source(channels, precision)
     name = "cuda_" + hashlib.sha256(source.encode()).hexdigest()[:20]
-    path = cpu_codegen.cache_folder() / "cuda" / f"{name}.py"
+    path = cache_folder() / "cuda" / f"{name}.py"
     # a file that a crash cut short is written again
     if not path.exists() or path.read_text(errors="replace") != source:
         write_aside(path, lambda aside: aside.write_text(source))

@@ -1,19 +1,12 @@
 """From a channel declaration to the source of its fused kernel.
 
 The generated module is primitives.py, the channel set's code, driver.py, across_driver.py and tangent_driver.py, in one file
-whose name is the hash of its text.
-Numba's disk cache then works across processes, a changed declaration can never meet a stale binary, and two jobs that
-generate the same kernel write the same bytes and rename them into place.
+(modules.py).
 """
 
 import ast
 import hashlib
-import importlib.util
-import os
 import re
-import sys
-import tempfile
-import threading
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +14,8 @@ from types import ModuleType
 import sympy as sp
 
 from gradevo.channels.base import ChannelSet, Gate, V, evaluate
-from gradevo.kernels.compiling import on_the_clock
 from gradevo.kernels.expressions import assignments
+from gradevo.kernels.modules import module_once
 
 VOLTAGE_LIMIT_MV = 1e4
 """A simulation that ends outside this range, or as NaN, is flagged as diverged."""
@@ -315,69 +308,6 @@ def _in_two(driver: str) -> str:
     return "\n".join(lines)
 
 
-def cache_folder() -> Path:
-    """Where generated kernels live: GRADEVO_CACHE, else XDG_CACHE_HOME/gradevo, else ~/.cache/gradevo."""
-    if named := os.environ.get("GRADEVO_CACHE"):
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "gradevo"
-
-
 def kernel_module(channels: ChannelSet, precision: str = "float64") -> ModuleType:
-    """Writes (once, aside and renamed into place) and imports the kernel module of a channel set; one in a process, whichever
-    threads ask for it. Its seconds count as compilation.
-
-    Raises:
-        OSError: if the cache folder cannot be written, naming it and GRADEVO_CACHE.
-    """
-    with _making:
-        return _made(channels, precision)
-
-
-_making = threading.Lock()
-
-
-@cache
-def _made(channels: ChannelSet, precision: str) -> ModuleType:
-    with on_the_clock():
-        return _written_and_loaded(channels, precision)
-
-
-def _written_and_loaded(channels: ChannelSet, precision: str) -> ModuleType:
-    # numba comes with it
-    from gradevo.kernels.disk import use_signature_files
-
-    source = kernel_source(channels, precision)
-    name = "kernel_" + hashlib.sha256(source.encode()).hexdigest()[:20]
-    folder = cache_folder() / "kernels"
-    path = folder / f"{name}.py"
-    # a file that a crash cut short is written again
-    if not path.exists() or path.read_text(errors="replace") != source:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _write_aside(path, source)
-        except OSError as error:
-            raise OSError(
-                f"cannot write compiled kernels to {folder} ({error.strerror}); "
-                "set GRADEVO_CACHE to a folder that can be written and has space"
-            ) from None
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    use_signature_files(module)
-    return module
-
-
-def _write_aside(path: Path, text: str) -> None:
-    """In one step, and under a random name before: jobs on other machines may share the folder, and process ids with it."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with open(handle, "w") as file:
-            file.write(text)
-        os.replace(aside, path)
-    except OSError:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    """The kernel module of a channel set. Raises OSError if the cache folder cannot be written."""
+    return module_once("kernel", kernel_source, channels, precision)

@@ -16,14 +16,14 @@ from gradevo.kernels.threads import available_threads, in_threads
 from gradevo.neuron import Neuron
 from gradevo.units import UF_PER_CM2_UM2_TO_NF
 
-__all__ = ["Passive", "Plan", "adjoint", "forward", "gradient", "make_plan", "warm_up"]
+__all__ = ["Passive", "Plan", "adjoint", "forward", "gradient", "make_plan", "visit", "warm_up"]
 
 KEPT_BYTES = 512 * 2**20
 """Up to this much memory, a gradient keeps every state; beyond, it keeps checkpoints and runs each segment twice."""
 
 CACHED_BYTES = 4 * 2**20
 """`gradient` takes as many blocks at once in each thread as keep their states within this, a part of a core's share of the last
-cache."""
+cache; `visit` as many as keep their voltages within it."""
 
 SEGMENT_BYTES = 2 * 2**20
 """Between checkpoints there are as many steps as keep their states within this, and are walked back out of a near cache."""
@@ -70,6 +70,9 @@ class Batch:
 
     def recorded_shape(self, simulations: int) -> tuple[int, int, int]:
         return (simulations, self.plan.protocol.n_samples, self.plan.recorded.size)
+
+    def records_shape(self, blocks: int) -> tuple[int, int, int]:
+        return self.recorded_shape(blocks * self.layout.stimulus.shape[1])
 
 
 class Kept(NamedTuple):
@@ -212,6 +215,32 @@ def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> S
     return _collect(batch, bars, run.diverged, passive)
 
 
+def visit(
+    plan: Plan,
+    densities: np.ndarray,
+    look: Callable[[slice, np.ndarray, np.ndarray], Any],
+    threads: int | None = None,
+    passive: Passive | None = None,
+    across: bool | None = None,
+) -> None:
+    """Simulates, and never holds all voltages: ``look(simulations, stimuli [k], voltages [k, samples, sites] mV)`` is shown those
+    of a few simulations at a time, which the slice names, while they are still in the cache.
+
+    Threads call it, so it must not simulate; the voltages (NaN where diverged) are gone after it. The same bits as `forward`.
+    Arguments and errors as there.
+    """
+    batch = make_batch(plan, densities, threads, passive, across)
+    at_once = _at_once(batch, math.prod(batch.records_shape(1)) * np.dtype(batch.dtype).itemsize)
+
+    def there(shares: Iterator[tuple[int, int]]) -> None:
+        kept, records = _room(batch, at_once, False, False, 1), memory.acquire(batch.records_shape(at_once), batch.dtype)
+        for first, end in shares:
+            _simulate_and_look(batch, first, end, _share(kept, 0, end - first), records, look)
+        memory.release(records)
+
+    in_threads(batch.threads, batch.layout.blocks, there, at_once)
+
+
 def gradient(
     plan: Plan,
     densities: np.ndarray,
@@ -223,38 +252,48 @@ def gradient(
 ) -> Slopes:
     """Derivatives of a loss whose derivative in a simulation's voltages depends on no other simulation.
 
-    ``slopes(simulations, stimuli [k], voltages [k, samples, sites] mV)`` gives dL/d voltages of k simulations, which the slice
-    names; threads call it, so it must not simulate, and the voltages (NaN where diverged) are gone after it. A few blocks at a
-    time are simulated and at once walked back, while their states and voltages are still in the cache. The same bits as `forward`
-    and `adjoint`. Arguments and errors as there.
+    ``slopes``, called as `visit` calls ``look``, gives dL/d voltages [k, samples, sites]. What was simulated is at once walked
+    back. The same bits as `forward` and `adjoint`. Arguments and errors as there.
     """
     batch = make_batch(plan, densities, threads, passive, across)
-    layout = batch.layout
-    at_once = max(1, min(CACHED_BYTES // batch.block_bytes, -(-layout.blocks // batch.threads)))
-    in_work = at_once * min(batch.threads, layout.blocks)
+    at_once = _at_once(batch, batch.block_bytes)
+    in_work = at_once * min(batch.threads, batch.layout.blocks)
     whole, every = batch.block_bytes * in_work <= KEPT_BYTES, _steps_between_checkpoints(batch, in_work)
-    bad = np.empty(layout.total, np.bool_)
+    bad = np.empty(batch.layout.total, np.bool_)
     bars = _bars(batch, passive_gradient)
-    stimulus = layout.stimulus.reshape(-1)
 
     def there_and_back(shares: Iterator[tuple[int, int]]) -> None:
-        kept = _room(batch, at_once, True, whole, every)
-        records = memory.acquire(batch.recorded_shape(at_once * layout.stimulus.shape[1]), batch.dtype)
+        kept, records = _room(batch, at_once, True, whole, every), memory.acquire(batch.records_shape(at_once), batch.dtype)
         for first, end in shares:
-            mine = layout.simulations(first, end)
-            diverged = np.empty((end - first, layout.stimulus.shape[1]), np.bool_)
             part = _share(kept, 0, end - first)
-            _simulate(batch, first, end, part, records, mine.start, diverged)
-            voltages = records[: mine.stop - mine.start]
-            bad[mine] = diverged.reshape(-1)[: len(voltages)]
-            voltages[bad[mine]] = np.nan
-            upstream = np.ascontiguousarray(slopes(mine, stimulus[mine], voltages), batch.dtype)
+            mine, bad[mine], found = _simulate_and_look(batch, first, end, part, records, slopes)
+            upstream = np.ascontiguousarray(found, batch.dtype)
             _walk_back(batch, first, end, part, upstream, mine.start, passive_gradient, bars)
         for buffer in (kept.states, kept.checkpoints, records):
             memory.release(buffer)
 
-    in_threads(batch.threads, layout.blocks, there_and_back, at_once)
+    in_threads(batch.threads, batch.layout.blocks, there_and_back, at_once)
     return _collect(batch, bars, bad, passive_gradient)
+
+
+def _at_once(batch: Batch, block_bytes: int) -> int:
+    """How many blocks a thread takes at once that leave so many bytes each."""
+    return max(1, min(CACHED_BYTES // block_bytes, -(-batch.layout.blocks // batch.threads)))
+
+
+def _simulate_and_look(
+    batch: Batch, first: int, end: int, kept: Kept, records: np.ndarray, look: Callable[[slice, np.ndarray, np.ndarray], Any]
+) -> tuple[slice, np.ndarray, Any]:
+    """Blocks first to end: which simulations they are, which of these diverged, and what ``look`` returned for their voltages,
+    which are left in ``records``."""
+    layout = batch.layout
+    mine = layout.simulations(first, end)
+    count = mine.stop - mine.start
+    diverged = np.empty((end - first, layout.stimulus.shape[1]), np.bool_)
+    _simulate(batch, first, end, kept, records, mine.start, diverged)
+    bad, voltages = diverged.reshape(-1)[:count], records[:count]
+    voltages[bad] = np.nan
+    return mine, bad, look(mine, layout.stimulus[first:end].reshape(-1)[:count], voltages)
 
 
 def _room(batch: Batch, blocks: int, keep: bool, whole: bool, every: int) -> Kept:

@@ -25,17 +25,9 @@ Names that return: ``graph`` = (order, start, column, gather, ..., changed), the
 import numpy as np
 from numba import njit
 
-# A row is announced this many nodes ahead, where a block's states are too large (bytes) to stay near until they are walked back.
-AHEAD, FAR = 6, 2**21
-
-
-@njit(forceinline=True)
-def walk(nodes, n_nodes):
-    """So many nodes from a step's first: which node it is, and how many steps later."""
-    steps = 0
-    while nodes >= n_nodes:
-        nodes, steps = nodes - n_nodes, steps + 1
-    return nodes, steps
+# Where a block's states are too large (bytes) to stay near until they are walked back, rows are announced a step before they are
+# needed: on the way back V and gates during the elimination, the rest during the substitution, so that memory never idles.
+FAR = 2**21
 
 
 @njit(fastmath=EXACT, error_model="numpy", forceinline=True)
@@ -119,14 +111,11 @@ def run_steps(
         for p in range(order.size):
             k = order[p]
             pivot, right = load(base, k * WIDTH), load(injected, k * WIDTH)
-            if far:
-                coming, later = walk(p + AHEAD, order.size)
-                row = new + later * per_state + order[coming] * per_compartment
-                if order[coming] < n_compartments and row < states.size:
-                    for i in range(row, row + per_compartment, WIDTH):
-                        expect_store(states, i)
             if k < n_compartments:
                 at, capacity = k * per_compartment, load(capacitance, k * WIDTH)
+                if far and s + 2 < states.shape[0] + first:
+                    for i in range(new + per_state + at, new + per_state + at + per_compartment, WIDTH):
+                        expect_store(states, i)
                 if KEPT:
                     pivot, driven = advance_linearised(
                         states, now + at, new + at, dens, k * per_density, pivot, capacity, h,
@@ -253,6 +242,10 @@ def adjoint(
                     store(off, changed[i] * WIDTH, load(coupling[m], changed[i] * WIDTH))
                 for p in range(n_nodes):
                     k = order[p]
+                    if far and k < n_compartments:
+                        row = now + k * per_compartment
+                        for i in range(row, row + VARIABLES * WIDTH, WIDTH):
+                            expect_load(mine, i)
                     pivot = load(matrix, k * WIDTH)
                     right = 0.0 * pivot
                     if k < n_compartments:
@@ -261,13 +254,10 @@ def adjoint(
                     eliminate(p, graph, diagonal, off, rhs, pivot, right)
                 for p in range(n_nodes - 1, -1, -1):
                     k = order[p]
-                    if far:
-                        coming, earlier = walk(n_nodes - 1 - p + AHEAD, n_nodes)
-                        coming = n_nodes - 1 - coming
-                        row = now - earlier * per_state + order[coming] * per_compartment
-                        if order[coming] < n_compartments and row >= 0:
-                            for i in range(row, row + per_compartment, WIDTH):
-                                expect_load(mine, i)
+                    if far and k < n_compartments:
+                        row = now + k * per_compartment
+                        for i in range(row + VARIABLES * WIDTH, row + per_compartment, WIDTH):
+                            expect_load(mine, i)
                     mu = substitute(p, graph, diagonal, off, rhs)
                     if k < n_compartments:
                         at = k * per_compartment

@@ -1,8 +1,8 @@
 """The law: the scheme of docs/numerics.md written plainly in torch, differentiated by torch, with a dense solve.
 
 Nothing here is shared with the fused kernel but the declarations (channels, initial gates, morphology) and the currents' means
-over each step, which have tests of their own: rates are evaluated with torch's own functions,
-their derivatives come from autograd, and the voltage matrix is solved without an elimination order. Slow; for tests.
+over each step, which have tests of their own: rates are evaluated with torch's own functions, their derivatives come from
+autograd, and the voltage matrix is solved without an elimination order. Slow; for tests.
 """
 
 from collections.abc import Callable

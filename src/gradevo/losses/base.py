@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gradevo.kernels import memory
-
-PIECE_NUMBERS = 2**15
-"""Sums of squares are taken for so many voltages at a time, a quarter of a megabyte."""
+from gradevo.kernels.compiling import call
+from gradevo.kernels.modules import compiled_squares
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +72,11 @@ class Loss:
         """d loss / d voltages, in the shape of the voltages [..., stimuli, samples, recorded]: written out for sums of squares,
         by torch's automatic differentiation for any other loss."""
         if self.weights is not None:
-            return self.terms_and_slopes(np.arange(len(target)), voltages, target)[1]
+            found = np.empty(voltages.shape, voltages.dtype)
+            flat = (-1, *voltages.shape[-2:])
+            stimuli = np.broadcast_to(np.arange(len(target)), voltages.shape[:-2]).ravel()
+            self.squares(stimuli, voltages.reshape(flat), target, found.reshape(flat))
+            return found
         import torch
 
         at = torch.from_numpy(voltages).requires_grad_()
@@ -83,32 +86,24 @@ class Loss:
         assert at.grad is not None
         return at.grad.numpy()
 
-    def terms_and_slopes(
-        self, stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray, out: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """`terms` [..., k] and `slopes` of a sum of squares for some simulations, voltages [..., k, samples, recorded] under
-        stimuli [k]. Slopes are left in ``out``, which may be the voltages themselves."""
+    def squares(
+        self, stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray, slopes: np.ndarray | None = None
+    ) -> np.ndarray:
+        """`terms` [k] of a sum of squares for some simulations, voltages [k, samples, recorded] under stimuli [k], by compiled
+        code. ``slopes``, contiguous and perhaps the voltages themselves, becomes d loss / d voltages."""
         assert self.weights is not None
-        shape = voltages.shape
-        voltages = voltages.reshape(-1, *shape[-2:])
-        slopes = np.empty_like(voltages) if out is None else out.reshape(voltages.shape)
-        every = np.broadcast_to(stimuli, shape[:-2]).ravel()
         terms = np.empty(len(voltages))
-        # a few simulations at a time: what is computed in between stays in the cache, in memory that is not asked for anew
-        per_piece = max(1, PIECE_NUMBERS // max(voltages[0].size, 1))
-        room = memory.acquire((min(per_piece, len(voltages)), *shape[-2:]), voltages.dtype.type)
-        for begin in range(0, len(voltages), per_piece):
-            mine = slice(begin, begin + per_piece)
-            which = every[mine]
-            # a slice is not copied
-            rows = slice(which[0], which[-1] + 1) if (np.diff(which) == 1).all() else which
-            errors = np.subtract(voltages[mine], target[rows], out=room[: len(which)])
-            np.multiply(errors, self.weights if self.weights.ndim == 2 else self.weights[rows], out=slopes[mine])
-            errors *= slopes[mine]
-            terms[mine] = errors.sum(axis=(-2, -1), dtype=np.float64)
-            slopes[mine] *= 2 / len(target)
-        memory.release(room)
-        return terms.reshape(shape[:-2]), slopes.reshape(shape)
+        numbers = math.prod(voltages.shape[1:])
+
+        def rows(values: np.ndarray) -> np.ndarray:
+            return np.ascontiguousarray(values, voltages.dtype).reshape(-1, numbers)
+
+        out = np.empty((0, numbers), voltages.dtype) if slopes is None else slopes.reshape(-1, numbers)
+        call(
+            compiled_squares().weighted_squares, stimuli, rows(voltages), rows(target), rows(self.weights),
+            voltages.dtype.type(2 / len(target)), terms, out,
+        )  # fmt: skip
+        return terms
 
 
 def arrays_of(voltages: Any) -> Any:

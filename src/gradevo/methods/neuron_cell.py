@@ -25,7 +25,7 @@ from bluepyopt.ephys.stimuli import NrnCurrentPlayStimulus
 
 from gradevo.channels import ChannelSet
 from gradevo.export import cable_sections, protocol_data
-from gradevo.kernels.codegen import cache_folder
+from gradevo.kernels.modules import cache_folder
 from gradevo.neuron import Neuron
 from gradevo.nmodl import compile_mechanisms, suffix
 from gradevo.parameters import Parameters
