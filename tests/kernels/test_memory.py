@@ -1,5 +1,7 @@
 """Buffers that are used again: aligned, and large enough."""
 
+from threading import Thread
+
 import numpy as np
 import pytest
 
@@ -25,3 +27,17 @@ def test_a_released_buffer_is_used_again(monkeypatch):
     again = memory.acquire((2**18 - 5,), np.float64)
     assert again.ctypes.data == address
     memory.release(again)
+
+
+def test_a_buffer_that_is_released_while_the_lock_is_held_is_freed(monkeypatch):
+    """The collector may release a run within `acquire`: waiting there for the lock would be for ever."""
+    monkeypatch.setattr(memory, "_spare", [])
+    array = memory.acquire((2**18,), np.float64)
+    done = Thread(target=memory.release, args=(array,), daemon=True)
+    with memory._lock:
+        done.start()
+        done.join(timeout=10)
+        assert not done.is_alive()
+    assert memory._spare == []
+    memory.release(array)
+    assert len(memory._spare) == 1
