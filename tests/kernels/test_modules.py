@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from types import ModuleType
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_threads_that_ask_at_once_get_one_module(tmp_path, monkeypatch):
         time.sleep(0.2)
         return "ANSWER = 42\n"
 
-    def ask(_: int) -> object:
+    def ask(_: int) -> ModuleType:
         together.wait()
         return module_once("answer", source)
 
