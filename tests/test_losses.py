@@ -162,9 +162,11 @@ def test_compiled_squares_of_any_length_are_exact(n):
 
 def test_a_simulation_that_diverged_has_no_squares_and_leaves_the_others_alone():
     loss, target, voltages = loss_of("mse"), random_traces(0), random_traces(1)
-    clean = loss.squares(np.arange(3), voltages, target)
-    voltages[1] = np.nan
-    np.testing.assert_array_equal(loss.squares(np.arange(3), voltages, target), [clean[0], np.nan, clean[2]])
+    slopes, place = np.empty_like(voltages), voltages.copy()
+    clean = loss.squares(np.arange(3), voltages, target, slopes)
+    slopes[1] = place[1] = np.nan
+    np.testing.assert_array_equal(loss.squares(np.arange(3), place, target, place), [clean[0], np.nan, clean[2]])
+    np.testing.assert_array_equal(place, slopes)
 
 
 def test_windows_see_what_lies_in_them_and_nothing_else():

@@ -10,10 +10,11 @@ import torch
 from gradevo.channels import CHANNEL_SETS, channel_set
 from gradevo.kernels import cpu
 from gradevo.kernels.reference import simulate_reference
+from gradevo.losses import Recorded, make_loss
 from gradevo.morphology import chain, random_tree
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
-from gradevo.simulate import simulate, simulate_numpy
+from gradevo.simulate import gradient_numpy, simulate, simulate_numpy, terms_numpy
 from gradevo.stimulus import steps
 from tests.conftest import make_neuron, perturbed, spiking_protocol
 
@@ -256,6 +257,39 @@ def test_a_segment_stays_in_the_cache_and_checkpoints_fit_into_memory(monkeypatc
         assert few.checkpoints.nbytes <= blocks * checkpoint * most
     assert kept(1, 4 * states).every == int(np.ceil(np.sqrt(n_steps)))
     assert kept(everything - 1, 2 * everything).every == int(np.ceil(np.sqrt(n_steps)))
+
+
+def test_states_too_large_to_stay_near_give_the_same_bits():
+    """Their rows are announced to the memory; those of short segments are not."""
+    neuron = Neuron("large", random_tree(150, 0), channel_set("hh"))
+    protocol = dataclasses.replace(spiking_protocol(neuron), n_samples=7)
+    plan = cpu.make_plan(neuron, protocol)
+    densities = perturbed(neuron, 8)
+    voltages, _, run = cpu.forward(plan, densities, keep=True, threads=1, across=False)
+    assert run.batch.block_bytes > run.batch.module.FAR
+    again, _, near = cpu.forward(plan, densities, keep=True, threads=1, across=False, checkpoint_every=4)
+    assert 5 * run.batch.block_bytes < run.batch.module.FAR * (protocol.n_steps + 1)
+    assert np.array_equal(voltages, again)
+    slopes = [cpu.adjoint(r, voltages / 100, passive=True) for r in (run, near)]
+    assert np.array_equal(slopes[0].densities, slopes[1].densities)
+    others = [s.passive for s in slopes]
+    assert others[0] is not None
+    assert others[1] is not None
+    assert np.array_equal(others[0].capacitance_uF_cm2, others[1].capacitance_uF_cm2)
+    assert np.array_equal(others[0].conductances_uS, others[1].conductances_uS)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_terms_are_the_gradients_to_the_bit(dtype):
+    neuron = make_neuron("random", "hh")
+    plan = cpu.make_plan(neuron, spiking_protocol(neuron))
+    densities = perturbed(neuron, 11).astype(dtype)
+    law = cpu.forward(plan, densities, keep=False)[0]
+    target = law[3] + dtype(0.5)
+    loss = make_loss("mse", Recorded(plan.protocol.sample_times_ms, target.shape[-1], neuron.n_compartments))
+    terms = terms_numpy(neuron, densities, plan, loss, target, threads=2)
+    assert np.array_equal(terms, gradient_numpy(neuron, densities, plan, loss, target, threads=1)[0])
+    np.testing.assert_allclose(terms[3], 0.25, rtol=1e-12 if dtype == np.float64 else 1e-4)
 
 
 @pytest.mark.parametrize("across", [False, True])
