@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from gradevo.kernels.modules import compiled_squares
 from gradevo.losses import LOSS_UNITS, LOSSES, Recorded, make_loss
 from gradevo.losses.base import squares_loss
 from tests.fitting import toy_problem
@@ -139,7 +140,8 @@ def test_compiled_squares_are_the_terms_and_their_slopes(kind, ragged, dtype):
     weights = np.broadcast_to(loss.weights, target.shape).astype(dtype)
     weighted = (flat - target[stimuli]) * weights[stimuli]
     np.testing.assert_array_equal(slopes, weighted * dtype(2 / 3))
-    np.testing.assert_array_equal(loss.slopes(voltages, target), slopes.reshape(voltages.shape))
+    by_torch = loss.slopes(voltages, target).reshape(slopes.shape)
+    np.testing.assert_allclose(by_torch, slopes, rtol=near, atol=near * np.abs(slopes).max())
 
     # in place, in another order, and one at a time: the same bits
     place = flat.copy()
@@ -158,6 +160,41 @@ def test_compiled_squares_of_any_length_are_exact(n):
     exact = [math.fsum((weights * (v - t) ** 2).ravel()) for v, t in zip(voltages, target, strict=True)]
     loss = squares_loss("mse", weights)
     np.testing.assert_allclose(loss.squares(np.arange(2), voltages, target), exact, rtol=4e-15)
+
+
+def test_squares_are_compiled_once_for_a_precision():
+    """Whatever arrays come: what is compiled later would be on a method's clock."""
+    target, voltages = random_traces(0), random_traces(1)
+    target.setflags(write=False)
+    loss, every = loss_of("mse"), np.broadcast_to(np.arange(3), (2, 3)).ravel()
+    for stimuli, traces in ((every[:3], voltages), (every[::2][:3], voltages[:, ::1]), (np.arange(6)[::2] // 2, voltages[::-1])):
+        loss.squares(stimuli, traces, target)
+        loss.squares(stimuli, traces.astype(np.float32), target)
+    for precision in ("float64", "float32"):
+        assert len(compiled_squares(precision).weighted_squares.signatures) == 1
+
+
+def test_squares_refuse_what_does_not_fit():
+    target, voltages = random_traces(0), random_traces(1)
+    loss, every = loss_of("mse"), np.arange(3)
+    for stimuli, traces, aim in (
+        (every, voltages[:, 1:], target),
+        (every, voltages[:, :, :1], target),
+        (every, voltages, target[:, 1:]),
+        (every[1:], voltages, target),
+    ):
+        with pytest.raises(ValueError, match="cannot be compared"):
+            loss.squares(stimuli, traces, aim)
+    for wrong in (every + 1, every - 1):
+        with pytest.raises(ValueError, match="not among the target's"):
+            loss.squares(wrong, voltages, target)
+    for slopes in (np.empty((3, 802)), np.empty(voltages.shape, np.float32), np.empty((3, 2, 401)).swapaxes(1, 2)):
+        with pytest.raises(ValueError, match="give contiguous"):
+            loss.squares(every, voltages, target, slopes)
+    observed = np.ones((2, *target.shape[1:]), bool)
+    fewer = make_loss("mse", Recorded(TIMES, 2, 6, observed))
+    with pytest.raises(ValueError, match="weights are of 2 stimuli"):
+        fewer.squares(every, voltages, target)
 
 
 def test_a_simulation_that_diverged_has_no_squares_and_leaves_the_others_alone():

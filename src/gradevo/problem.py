@@ -26,7 +26,7 @@ from gradevo.starts import middle_of_box, near_truth
 from gradevo.stimulus import first_shared
 from gradevo.transforms import Transform, check_bounds
 
-# Voltages and the adjoint's stored states of one chunk of a population stay below this.
+# What is held of one chunk of a population stays below this.
 CHUNK_BYTES = 512 * 2**20
 
 
@@ -215,7 +215,7 @@ class Problem:
         losses = np.empty(len(thetas))
         gradients = np.zeros(thetas.shape)
         loss, target = self.loss_function, self._recordings[0][1]
-        for rows in _chunks(len(thetas), self.neuron, self.protocol, loss, gradient=True):
+        for rows in self._chunks(len(thetas), gradient=True):
             inputs, possible = self._inputs(self.densities(thetas[rows]))
             terms, found = gradient_numpy(
                 self.neuron, inputs.densities, self._plans[0], loss, target, **inputs.passive(), device=self.device
@@ -272,13 +272,27 @@ class Problem:
         protocol, target, _ = self._recordings[heldout]
         loss = self._losses[heldout]
         terms = np.empty((len(densities), protocol.n_stimuli))
-        for rows in _chunks(len(densities), self.neuron, protocol, loss, gradient=False):
+        for rows in self._chunks(len(densities), gradient=False, heldout=heldout):
             inputs, possible = self._inputs(densities[rows])
             values = terms_numpy(
                 self.neuron, inputs.densities, self._plans[heldout], loss, target, **inputs.passive(), device=self.device
             )  # fmt: skip
             terms[rows] = np.where(np.isfinite(values) & possible[:, None], values, np.inf)
         return terms
+
+    def _chunks(self, n: int, gradient: bool, heldout: bool = False) -> Iterator[slice]:
+        """Slices of a population of n of which no more than CHUNK_BYTES is held (at least one candidate each)."""
+        neuron, protocol, loss = self.neuron, self._recordings[heldout][0], self._losses[heldout]
+        # of each simulation: densities and passive properties, and their derivatives
+        numbers = (1 + gradient) * (len(neuron.channels.channels) + 2) * neuron.n_compartments
+        # of a sum of squares, the CPU holds voltages and states of a few simulations at a time
+        if self.device != "cpu" or not loss.is_sum_of_squares:
+            numbers += loss.numbers_per_sample * protocol.n_samples * len(protocol.recorded)
+            if gradient:  # every state of every step, with the derivatives of its gates
+                numbers += (1 + 3 * len(neuron.channels.gates)) * protocol.n_steps * neuron.n_compartments
+        size = max(1, int(CHUNK_BYTES // (8 * numbers * protocol.n_stimuli)))
+        for first in range(0, n, size):
+            yield slice(first, min(n, first + size))
 
     def _inputs(self, densities: np.ndarray) -> tuple[Inputs, np.ndarray]:
         """What to simulate for [K, P], and which candidates [K] that stands for: a search that ignores its bounds may ask for a
@@ -382,13 +396,3 @@ def _check_unseen(fitted: Protocol, heldout: Protocol) -> None:
             raise ValueError(
                 f"held-out stimulus {shared[0]} is the fitted stimulus {shared[1]}; take another seed, or other currents"
             )
-
-
-def _chunks(n: int, neuron: Neuron, protocol: Protocol, loss: Loss, gradient: bool) -> Iterator[slice]:
-    """Slices of a population of n whose memory stays below CHUNK_BYTES (at least one candidate each)."""
-    numbers = loss.numbers_per_sample * protocol.n_samples * len(protocol.recorded)
-    if gradient:  # every state of every step, with the derivatives of its gates
-        numbers += (1 + 3 * len(neuron.channels.gates)) * protocol.n_steps * neuron.n_compartments
-    size = max(1, int(CHUNK_BYTES // (8 * numbers * protocol.n_stimuli)))
-    for first in range(0, n, size):
-        yield slice(first, min(n, first + size))

@@ -194,15 +194,15 @@ def reproduce_jones2024(
         ValueError, FileNotFoundError: for a bad file, site or method.
     """
     from gradevo.fit import fit
-    from gradevo.kernels import cpu
     from gradevo.problem import Problem
+    from gradevo.simulate import warm_up
 
     if method not in ("adam", "lbfgs"):
         raise ValueError(f"method {method!r} is unknown here; use adam or lbfgs")
     condition = read_condition(file)
     recorded = resolve_sites(record, condition.n_compartments, "recorded site")
     neuron = make_neuron(condition)
-    compile_s = cpu.warm_up(neuron)
+    compile_s = warm_up(neuron)
     difference = None if condition.truth is None else trace_differences(condition, neuron)
 
     start = neuron.default_densities()[list(neuron.channels.free_indices)].ravel()

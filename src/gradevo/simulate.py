@@ -8,6 +8,8 @@ import numpy as np
 
 from gradevo.devices import kernels
 from gradevo.kernels import cpu
+from gradevo.kernels.compiling import compile_seconds
+from gradevo.kernels.plan import smallest_plan
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
 
@@ -148,6 +150,7 @@ def terms_numpy(
     if not loss.is_sum_of_squares:
         return loss.terms(kernels(device).forward(plan, densities, False, threads, passive)[0], target)
     terms = np.empty(len(densities) * plan.protocol.n_stimuli)
+    target = np.require(target, np.float32 if densities.dtype == np.float32 else np.float64, ["C", "W"])
 
     def look(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> None:
         terms[simulations] = loss.squares(stimuli, voltages, target)
@@ -178,6 +181,7 @@ def gradient_numpy(
     wanted = passive is not None
     if loss.is_sum_of_squares:
         terms = np.empty(len(densities) * plan.protocol.n_stimuli)
+        target = np.require(target, np.float32 if densities.dtype == np.float32 else np.float64, ["C", "W"])
 
         def slopes(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> np.ndarray:
             terms[simulations] = loss.squares(stimuli, voltages, target, slopes=voltages)
@@ -195,3 +199,17 @@ def gradient_numpy(
     if axial_resistivity is not None:
         resistivity = -(found.passive.conductances_uS * passive.conductances_uS).sum(axis=1) / axial_resistivity
     return terms, (found.densities, found.passive.capacitance_uF_cm2, resistivity)
+
+
+def warm_up(neuron: Neuron, dtype: type = np.float64) -> float:
+    """Compiles (or loads from the disk cache) what a gradient of many simulations takes on the CPU; returns the seconds it took.
+    Nobody has to: what is missing is compiled when it is called."""
+    from gradevo.losses import Recorded, make_loss
+
+    before = compile_seconds()
+    plan = smallest_plan(neuron)
+    # as many as fill a vector of lanes are simulated side by side
+    densities = np.repeat(neuron.default_densities()[None].astype(dtype), 16, axis=0)
+    loss = make_loss("mse", Recorded(plan.protocol.sample_times_ms, 1, neuron.n_compartments))
+    gradient_numpy(neuron, densities, plan, loss, np.zeros((1, plan.protocol.n_samples, 1)), threads=1)
+    return compile_seconds() - before

@@ -43,5 +43,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         module_once("nowhere", lambda: "ANSWER = 43\n")
 
 
-def test_the_squares_are_one_module():
-    assert compiled_squares() is compiled_squares()
+def test_the_squares_are_one_module_for_each_precision():
+    assert compiled_squares("float64") is compiled_squares("float64")
+    assert compiled_squares("float64") is not compiled_squares("float32")

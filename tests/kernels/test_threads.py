@@ -12,7 +12,7 @@ from gradevo.kernels.threads import in_threads
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("n_blocks", [1, 2, 12, 125])
-@pytest.mark.parametrize("at_once", [None, 1, 5])
+@pytest.mark.parametrize("at_once", [None, 1, 5, 10**6])
 def test_every_block_is_taken_once(threads, n_blocks, at_once):
     taken: list[tuple[int, int]] = []
     in_threads(threads, n_blocks, taken.extend, at_once)
@@ -21,9 +21,11 @@ def test_every_block_is_taken_once(threads, n_blocks, at_once):
     assert all(end == begin for (_, end), (begin, _) in pairwise(taken))
     if at_once:
         assert max(end - first for first, end in taken) <= at_once
-    elif threads == 1:
-        assert taken == [(0, n_blocks)]
-    else:
+    if threads == 1:
+        assert at_once or taken == [(0, n_blocks)]
+        return
+    assert max(end - first for first, end in taken) <= -(-n_blocks // (2 * threads)), "the other threads' work is not taken"
+    if not at_once:
         assert len(taken) <= 1 + 2 * threads * (1 + math.log(n_blocks)), "few calls"
         assert taken[-1][1] - taken[-1][0] == 1, "little to wait for at the end"
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from gradevo import fit_rows, study
-from gradevo.kernels import cpu
+from gradevo.simulate import warm_up
 from tests.workflow.running import CONFIG, command, copy_of_repository, environment, snakemake, start_snakemake, write_config
 
 METHOD = "genetic"
@@ -41,7 +41,7 @@ def run(problem, meter, rng, **settings):
 @pytest.fixture(scope="module")
 def kernels() -> None:
     """Compiled once, here, in the cache that all processes share: a test's own processes would each wait for it."""
-    cpu.warm_up(study.make_problem(KILLED, "pair_all_all").neuron)
+    warm_up(study.make_problem(KILLED, "pair_all_all").neuron)
 
 
 @pytest.fixture

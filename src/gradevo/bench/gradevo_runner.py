@@ -9,7 +9,7 @@ from gradevo.kernels import cpu, tangents
 from gradevo.losses import Recorded, make_loss
 from gradevo.parameters import Inputs
 from gradevo.sensitivity import directions, residual_products
-from gradevo.simulate import gradient_numpy, simulate_numpy
+from gradevo.simulate import gradient_numpy, simulate_numpy, warm_up
 
 
 class Gradevo:
@@ -28,7 +28,7 @@ class Gradevo:
         self.plan = cpu.make_plan(case.neuron, protocol)
         self.target = case.target().astype(self.dtype)
         self.loss = make_loss("mse", Recorded(protocol.sample_times_ms, case.compartments, case.compartments))
-        return {"compile_s": cpu.warm_up(case.neuron, self.dtype)}
+        return {"compile_s": warm_up(case.neuron, self.dtype)}
 
     def _densities(self) -> np.ndarray:
         return self.case.parameters.inputs(self.case.values[None]).densities.astype(self.dtype)

@@ -10,9 +10,6 @@ real = np.float32; on vectors of lanes, which the CPU's kernels compute with, a 
 """
 
 import ast
-import hashlib
-import importlib.util
-import sys
 from collections.abc import Container
 from functools import cache
 from pathlib import Path
@@ -21,9 +18,8 @@ from types import ModuleType
 from gradevo.channels.base import ChannelSet
 from gradevo.cuda.device import require_device
 from gradevo.cuda.disk import use_kernel_files
-from gradevo.files import write_aside
 from gradevo.kernels import codegen as cpu_codegen
-from gradevo.kernels.modules import cache_folder
+from gradevo.kernels.modules import written_and_loaded
 
 _HERE = Path(__file__).parent
 _KERNELS = Path(cpu_codegen.__file__).parent
@@ -92,24 +88,12 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
 
 @cache
 def generated_module(channels: ChannelSet, precision: str = "float64") -> ModuleType:
-    """Writes (once, aside and renamed into place) and imports the module of a channel set; its kernels are compiled when they are
-    first launched.
+    """The module of a channel set; its kernels are compiled when they are first launched.
 
     Raises:
         OSError: if the cache folder cannot be written.
     """
-    source = kernel_source(channels, precision)
-    name = "cuda_" + hashlib.sha256(source.encode()).hexdigest()[:20]
-    path = cache_folder() / "cuda" / f"{name}.py"
-    # a file that a crash cut short is written again
-    if not path.exists() or path.read_text(errors="replace") != source:
-        write_aside(path, lambda aside: aside.write_text(source))
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
+    module = written_and_loaded("cuda", "cuda", kernel_source(channels, precision))
     use_kernel_files(module)
     return module
 

@@ -13,7 +13,6 @@ from gradevo.identifiability.information import fisher_information
 from gradevo.identifiability.verdicts import Verdicts
 from gradevo.jones2024.cases import DRAWN, Case, Config
 from gradevo.jones2024.recordings import recordings, shaped, simulated
-from gradevo.kernels import cpu
 from gradevo.meter import Meter
 from gradevo.methods import get_method
 from gradevo.problem import Problem
@@ -21,6 +20,7 @@ from gradevo.protocol import resolve_sites
 from gradevo.provenance import source_hash
 from gradevo.reproduce import Condition, make_protocol
 from gradevo.result import Result
+from gradevo.simulate import warm_up
 from gradevo.units import MS_PER_CM2_TO_S_PER_CM2
 
 PUBLISHED_ADAM = "adam_published"
@@ -50,7 +50,7 @@ def pose(case: Case, config: Config) -> Posed:
     condition = recordings(case, config)
     assert condition.truth is not None
     neuron = shaped(condition, case.fitted)
-    cpu.warm_up(neuron)
+    warm_up(neuron)
     steps = config["tables"][case.table]["steps_per_sample"]
     recorded = resolve_sites(case.recorded, condition.n_compartments, "recorded site")
     start = neuron.default_densities()[list(neuron.channels.free_indices)].ravel()

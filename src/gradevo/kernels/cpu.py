@@ -9,14 +9,13 @@ import numpy as np
 
 from gradevo.kernels import memory
 from gradevo.kernels.codegen import kernel_module
-from gradevo.kernels.compiling import call, compile_seconds
+from gradevo.kernels.compiling import call
 from gradevo.kernels.layout import Layout, choose_layout
-from gradevo.kernels.plan import Passive, Plan, make_plan, smallest_plan
+from gradevo.kernels.plan import Passive, Plan, make_plan
 from gradevo.kernels.threads import available_threads, in_threads
-from gradevo.neuron import Neuron
 from gradevo.units import UF_PER_CM2_UM2_TO_NF
 
-__all__ = ["Passive", "Plan", "adjoint", "forward", "gradient", "make_plan", "visit", "warm_up"]
+__all__ = ["Passive", "Plan", "adjoint", "forward", "gradient", "make_plan", "visit"]
 
 KEPT_BYTES = 512 * 2**20
 """Up to this much memory, a gradient keeps every state; beyond, it keeps checkpoints and runs each segment twice."""
@@ -382,13 +381,3 @@ def _collect(batch: Batch, bars: list[np.ndarray], diverged: np.ndarray, passive
             conductances_uS=total(entries)[:, plan.elimination.entry_of_edge],
         ),
     )
-
-
-def warm_up(neuron: Neuron, dtype: type = np.float64) -> float:
-    """Compiles (or loads from the disk cache) both passes for simulations side by side; returns the seconds it took. Nobody has
-    to: what is missing is compiled when it is called."""
-    before = compile_seconds()
-    plan = smallest_plan(neuron)
-    voltages, _, run = forward(plan, neuron.default_densities()[None].astype(dtype), True, threads=1, across=False)
-    adjoint(run, np.zeros_like(voltages))
-    return compile_seconds() - before

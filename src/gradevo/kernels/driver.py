@@ -26,7 +26,8 @@ import numpy as np
 from numba import njit
 
 # Where a block's states are too large (bytes) to stay near until they are walked back, rows are announced a step before they are
-# needed: on the way back V and gates during the elimination, the rest during the substitution, so that memory never idles.
+# written and, on the way back, while the later step is walked: V, which it needs at its end, and gates during its elimination,
+# the rest during its substitution, so that memory never idles.
 FAR = 2**21
 
 

@@ -269,7 +269,7 @@ def memory(width: int) -> tuple[Any, Any, Any, Any, Any, Any]:
                 place, number = builder.bitcast(builder.gep(begin, [at]), cgutils.voidptr_t), ir.IntType(32)
                 kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
                 prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-                # of data; into the first-level cache what is stored next, into the second what is read a step later
+                # of data; for a store as near as can be, for a load a step later into the second-level cache
                 builder.call(prefetch, [place, number(int(write)), number(3 if write else 2), number(1)])
                 return context.get_dummy_value()
 

@@ -41,36 +41,39 @@ def module_once(kind: str, source_of: Callable[..., str], *args: Any) -> ModuleT
         return _made(kind, source_of, *args)
 
 
-def compiled_squares() -> ModuleType:
-    """The module of squares.py, which is the same for all channels. Errors as `module_once`."""
-    return module_once("squares", _squares_source)
+def compiled_squares(precision: str) -> ModuleType:
+    """The module of squares.py, which is the same for all channels, for numbers of one precision (float64 or float32): a function
+    is compiled once. Errors as `module_once`."""
+    return module_once("squares", _squares_source, precision)
 
 
-def _squares_source() -> str:
-    return (Path(__file__).parent / "squares.py").read_text()
+def _squares_source(precision: str) -> str:
+    return f"# {precision}\n" + (Path(__file__).parent / "squares.py").read_text()
 
 
 @cache
 def _made(kind: str, source_of: Callable[..., str], *args: Any) -> ModuleType:
     with on_the_clock():
-        return _written_and_loaded(kind, source_of(*args))
+        # numba comes with it
+        from gradevo.kernels.disk import use_signature_files
+
+        module = written_and_loaded("kernels", kind, source_of(*args))
+        use_signature_files(module)
+        return module
 
 
-def _written_and_loaded(kind: str, source: str) -> ModuleType:
-    # numba comes with it
-    from gradevo.kernels.disk import use_signature_files
-
+def written_and_loaded(folder: str, kind: str, source: str) -> ModuleType:
+    """The module with this text, in a folder of the cache. Errors as `module_once`."""
     name = f"{kind}_" + hashlib.sha256(source.encode()).hexdigest()[:20]
-    folder = cache_folder() / "kernels"
-    path = folder / f"{name}.py"
+    path = cache_folder() / folder / f"{name}.py"
     # a file that a crash cut short is written again
     if not path.exists() or path.read_text(errors="replace") != source:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             _write_aside(path, source)
         except OSError as error:
             raise OSError(
-                f"cannot write compiled kernels to {folder} ({error.strerror}); "
+                f"cannot write compiled kernels to {path.parent} ({error.strerror}); "
                 "set GRADEVO_CACHE to a folder that can be written and has space"
             ) from None
     spec = importlib.util.spec_from_file_location(name, path)
@@ -79,7 +82,6 @@ def _written_and_loaded(kind: str, source: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    use_signature_files(module)
     return module
 
 

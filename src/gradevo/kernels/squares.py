@@ -14,7 +14,7 @@ SUMS, PIECE = 8, 1024
 
 @njit(fastmath={"contract", "nsz"}, error_model="numpy", nogil=True, cache=True)
 def weighted_squares(stimuli, voltages, target, weights, scale, terms, slopes):
-    """terms [k] = sum of weights (voltages - target)^2, in float64, each summed in one order whatever k is; and, where slopes has
+    """terms [k] = sum of weights (voltages - target)^2, summed in float64, each in one order whatever k is; and, where slopes has
     rows, slopes [k, n] = scale weights (voltages - target).
 
     stimuli [k], voltages [k, n] (may be ``slopes``), target [stimuli, n], weights [stimuli, n] or one row for all.

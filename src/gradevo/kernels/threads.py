@@ -61,8 +61,8 @@ def _shares(threads: int, n_blocks: int, at_once: int | None) -> Iterator[tuple[
     first = 0
     while first < n_blocks:
         left = n_blocks - first
-        even = -(-left // threads)
-        size = min(at_once, even) if at_once else even if threads == 1 else -(-even // 2)
+        size = left if threads == 1 else -(-left // (2 * threads))
+        size = min(at_once or size, size)
         yield first, first + size
         first += size
 

@@ -69,14 +69,8 @@ class Loss:
         return self.weights is not None
 
     def slopes(self, voltages: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """d loss / d voltages, in the shape of the voltages [..., stimuli, samples, recorded]: written out for sums of squares,
-        by torch's automatic differentiation for any other loss."""
-        if self.weights is not None:
-            found = np.empty(voltages.shape, voltages.dtype)
-            flat = (-1, *voltages.shape[-2:])
-            stimuli = np.broadcast_to(np.arange(len(target)), voltages.shape[:-2]).ravel()
-            self.squares(stimuli, voltages.reshape(flat), target, found.reshape(flat))
-            return found
+        """d loss / d voltages, in the shape of the voltages [..., stimuli, samples, recorded], by torch's automatic
+        differentiation; of a sum of squares, `squares` gives them sooner."""
         import torch
 
         at = torch.from_numpy(voltages).requires_grad_()
@@ -90,20 +84,47 @@ class Loss:
         self, stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray, slopes: np.ndarray | None = None
     ) -> np.ndarray:
         """`terms` [k] of a sum of squares for some simulations, voltages [k, samples, recorded] under stimuli [k], by compiled
-        code. ``slopes``, contiguous and perhaps the voltages themselves, becomes d loss / d voltages."""
+        code. ``slopes``, perhaps the voltages themselves, becomes d loss / d voltages.
+
+        Raises:
+            ValueError: for shapes that do not fit, a stimulus without a target, or slopes that are not contiguous.
+        """
         assert self.weights is not None
-        terms = np.empty(len(voltages))
-        numbers = math.prod(voltages.shape[1:])
+        dtype, one = voltages.dtype, voltages.shape[1:]
+        _check_fit(stimuli, voltages, target, self.weights, slopes)
 
         def rows(values: np.ndarray) -> np.ndarray:
-            return np.ascontiguousarray(values, voltages.dtype).reshape(-1, numbers)
+            # read-only arrays are of another type to the compiler
+            return np.require(values, dtype, ["C", "W"]).reshape(-1, math.prod(one))
 
-        out = np.empty((0, numbers), voltages.dtype) if slopes is None else slopes.reshape(-1, numbers)
+        out = np.empty((0, *one), dtype) if slopes is None else slopes
+        terms, stimuli = np.empty(len(voltages)), np.require(stimuli, np.int64, ["C", "W"])
         call(
-            compiled_squares().weighted_squares, stimuli, rows(voltages), rows(target), rows(self.weights),
-            voltages.dtype.type(2 / len(target)), terms, out,
+            compiled_squares(dtype.name).weighted_squares, stimuli, rows(voltages), rows(target), rows(self.weights),
+            dtype.type(2 / len(target)), terms, rows(out),
         )  # fmt: skip
         return terms
+
+
+def _check_fit(
+    stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray, weights: np.ndarray, slopes: np.ndarray | None
+) -> None:
+    """Compiled code looks at no bounds. Errors as `Loss.squares`."""
+    one = voltages.shape[1:]
+    if stimuli.shape != voltages.shape[:1] or target.shape[1:] != one or weights.shape[-2:] != one:
+        raise ValueError(
+            f"voltages {voltages.shape} of stimuli {stimuli.shape} cannot be compared with target {target.shape} and weights "
+            f"{weights.shape}: [simulations, samples, recorded], [simulations], [stimuli, samples, recorded], and weights like "
+            "the target or [samples, recorded]"
+        )
+    if stimuli.size and not 0 <= stimuli.min() <= stimuli.max() < len(target):
+        raise ValueError(f"stimulus {stimuli.max()} (or {stimuli.min()}) is not among the target's 0 to {len(target) - 1}")
+    if weights.ndim == 3 and len(weights) != len(target):
+        raise ValueError(f"weights are of {len(weights)} stimuli, the target of {len(target)}")
+    if slopes is None:
+        return
+    if (slopes.shape, slopes.dtype) != (voltages.shape, voltages.dtype) or not slopes.flags.carray:
+        raise ValueError(f"slopes are {slopes.dtype} {slopes.shape}; give contiguous {voltages.dtype} {voltages.shape} to fill")
 
 
 def arrays_of(voltages: Any) -> Any:
