@@ -283,8 +283,8 @@ class Problem:
     def _chunks(self, n: int, gradient: bool, heldout: bool = False) -> Iterator[slice]:
         """Slices of a population of n of which no more than CHUNK_BYTES is held (at least one candidate each)."""
         neuron, protocol, loss = self.neuron, self._recordings[heldout][0], self._losses[heldout]
-        # of each simulation: densities and passive properties, and their derivatives
-        numbers = (1 + gradient) * (len(neuron.channels.channels) + 2) * neuron.n_compartments
+        # of each simulation: densities and passive properties, in two orders; their derivatives, which are summed out of copies
+        numbers = (2 + 3 * gradient) * (len(neuron.channels.channels) + 2) * neuron.n_compartments
         # of a sum of squares, the CPU holds voltages and states of a few simulations at a time
         if self.device != "cpu" or not loss.is_sum_of_squares:
             numbers += loss.numbers_per_sample * protocol.n_samples * len(protocol.recorded)

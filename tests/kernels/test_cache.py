@@ -74,7 +74,10 @@ def test_four_jobs_at_once_on_an_empty_cache(cache: Path, outcomes: list[list[st
     assert len(outcomes[0]) == 2
     assert sorted(path.name.split("_")[0] for path in cache.rglob("*.py")) == ["kernel", "squares"]
     assert not [name for name in files(cache) if "tmp" in name]
-    assert all(any(f".{function}-" in name for name in files(cache)) for function in ("forward", "adjoint", "run_steps", "weighted_squares"))
+    assert all(
+        any(f".{function}-" in name for name in files(cache))
+        for function in ("forward", "adjoint", "run_steps", "weighted_squares")
+    )
 
 
 def test_files_that_are_not_whole_are_made_again(cache: Path, outcomes: list[list[str]]) -> None:
