@@ -148,9 +148,9 @@ class Parameters:
             if q.n_regions == self.neuron.n_compartments:
                 own[:] = of_compartment
                 continue
-            # one compartment after the other: the same bits whatever the batch
-            for i, region in enumerate(q.labels):
-                own[:, region] += of_compartment[:, i]
+            # bincount adds one compartment after the other: the same bits whatever the batch
+            which = np.arange(len(total))[:, None] * q.n_regions + q.labels
+            own[:] = np.bincount(which.ravel(), of_compartment.ravel(), total[:, q.values].size).reshape(own.shape)
         return total
 
     @property
