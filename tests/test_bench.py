@@ -12,6 +12,7 @@ from gradevo.bench.client import Worker, WorkerEnded
 from gradevo.bench.contestants import Contestant, Disagreement, Running, check_agreement, checked
 from gradevo.bench.gradevo_runner import Gradevo
 from gradevo.bench.model import DT_MS, Case, tree
+from gradevo.bench.over_sizes import over_sizes, said
 from gradevo.bench.run import peer_versions, run_bench
 from gradevo.bench.timing import alternate
 from gradevo.figures.bench import bench_figure
@@ -188,6 +189,30 @@ def test_a_second_core_is_measured():
     found = extras.second_core(SMALL, rounds=1)
     assert {f"{what}{how}" for what in extras.PASSES for how in ("", "_threads", "_processes")} == set(found["timings"])
     assert all(timing["min_s"] > 0 for timing in found["timings"].values())
+
+
+def test_what_all_sizes_say_of_a_gradient():
+    def rows(simulations: int, densities: int, forward_s: float, gradient_s: float, fastest: float = 0.5) -> list[dict]:
+        case = Case(6, simulations, 200, densities)
+        return [
+            rounds.row(case, OURS, what) | {"min_s": fastest * seconds, "median_s": seconds, "max_s": seconds, "runs": 3}
+            for what, seconds in (("forward", forward_s), ("gradient", gradient_s))
+        ]
+
+    others = [row | {"simulator": "jaxley"} for row in rows(1, 12, 1.0, 9.0)]
+    skipped = [rounds.row(Case(6, 1000, 200, 12), OURS, what) | {"skipped": "too long"} for what in ("forward", "gradient")]
+    timings = [*rows(1, 12, 1.0, 2.0), *others, *skipped, *rows(1, 2, 1.0, 2.5), *rows(96, 12, 2.0, 6.0)]
+    found = over_sizes(timings)
+    ratio = found["gradient_per_forward"]["median"]
+    assert (ratio["cells"], ratio["min"], ratio["median"], ratio["max"]) == (3, 2.0, 2.5, 3.0)
+    assert ratio["max_at"]["simulations"] == 96
+    few = found["few_per_many_densities"]["median"]
+    assert (few["cells"], few["max"], few["max_at"]["densities"]) == (1, 1.25, 2)
+    slower_once = over_sizes([*rows(1, 12, 1.0, 2.0), *(row | {"median_s": 7.0} for row in rows(1, 2, 1.0, 2.0))])
+    assert slower_once["few_per_many_densities"]["min"]["max"] == 1.0
+    assert over_sizes(others)["gradient_per_forward"]["median"] is None
+    (line,) = said(found)
+    assert "2 to 3, median 2.5, over 3 cells (most with 6 compartments x 96 simulations" in line
 
 
 def test_the_figure_has_a_panel_of_sizes_only_where_there_are_some():

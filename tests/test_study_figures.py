@@ -3,9 +3,11 @@
 import copy
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 
 from gradevo.cli import app
 from gradevo.config import check_config, load_config, methods_of
+from gradevo.figure_tables import price
 from gradevo.figure_tables.all import figure_tables
 from gradevo.figure_tables.price import price_table
 from gradevo.figures.planned import TABLES, dialled, planned_figures
@@ -96,6 +99,25 @@ def test_a_changed_number_changes_its_figure(made, tmp_path, figure, table, colu
     content.to_csv(folder / f"{table}.csv", index=False)
     draw(figure, folder, [after], style=STYLE)
     assert before.read_bytes() != after.read_bytes()
+
+
+def test_prices_are_timed_round_by_round(monkeypatch):
+    said: list[str] = []
+
+    def call(name: str, seconds: float = 0.0) -> Any:
+        def saying() -> None:
+            said.append(name)
+            time.sleep(seconds)
+
+        return saying
+
+    monkeypatch.setattr(price, "CELL_S", 0.0)
+    seconds = price.in_rounds([(call("loss a"), call("gradient a", 0.002)), (call("loss b"), call("gradient b"))])
+    assert seconds.shape == (2, 2, price.ROUNDS[0] * price.PAIRS)
+    a_round = ["loss a", "gradient a"] * price.PAIRS + ["loss b", "gradient b"] * price.PAIRS
+    assert said == ["loss a", "gradient a", "loss b", "gradient b", *a_round * price.ROUNDS[0]]
+    assert seconds[0, 1].min() >= 0.002 > np.median(seconds[0, 0])
+    assert np.median(seconds[1]) < 0.002
 
 
 def test_stale_tables_are_said_and_drawn(made, tmp_path):

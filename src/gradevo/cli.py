@@ -215,6 +215,7 @@ def bench(
     import matplotlib
     from rich.console import Console
 
+    from gradevo.bench.over_sizes import said
     from gradevo.bench.run import run_bench
     from gradevo.bench.table import bench_table
     from gradevo.figures.bench import bench_figure
@@ -226,6 +227,8 @@ def bench(
     with console.status("starting") as status:
         found = run_bench("quick" if quick else "full" if full else "normal", out, say=status.update)
     console.print(bench_table(found))
+    for line in said(found["over_sizes"]):
+        console.print(line, soft_wrap=True)
     style = Path("figures/matplotlibrc")
     if style.is_file():
         matplotlib.rc_file(style)

@@ -16,6 +16,7 @@ from gradevo.bench.cells import HEADLINE, Rates, physical_memory_bytes, sizes
 from gradevo.bench.client import WorkerEnded
 from gradevo.bench.contestants import TOLERANCE_MV, Running
 from gradevo.bench.model import Case
+from gradevo.bench.over_sizes import over_sizes
 from gradevo.bench.rounds import field, passes, ratios, row, time_headline, time_size
 from gradevo.bench.worker import as_request
 from gradevo.kernels.threads import available_threads
@@ -61,6 +62,7 @@ def run_bench(mode: Mode, out: Path, headline: Case = HEADLINE, say: Callable[[s
         found |= gradevo_alone(threads, say)
         deadline = float("inf") if mode == "full" else begin + WALL_LIMIT_S
         found["timings"] += all_sizes(threads, rates, mode == "full", deadline, say)
+    found["over_sizes"] = over_sizes(found["timings"])
     found["seconds"] = time.perf_counter() - begin
     write_aside(out / "bench.json", lambda aside: aside.write_text(json.dumps(found, indent=1) + "\n"))
     return found
@@ -74,7 +76,7 @@ def gradevo_alone(threads: int, say: Callable[[str], None]) -> dict[str, Any]:
         "small": {"case": as_request(extras.SMALL), **extras.both_passes(extras.SMALL, threads, 20)},
         "second_core": extras.second_core(HEADLINE, 7) if threads > 1 else None,
         "first_result": extras.first_result(threads),
-        "long_simulation": {"case": as_request(extras.LONG), **extras.long_simulation(threads, 2)},
+        "long_simulation": {"case": as_request(extras.LONG), **extras.long_simulation(threads, 3)},
     }
 
 
