@@ -17,7 +17,7 @@ from gradevo.problem import Problem
 POPULATIONS = (1, 16)
 """Candidates in one call: as of a single start, and enough to fill the processor's lanes."""
 
-ROUNDS, CELL_S = (5, 60), 0.6
+ROUNDS, CELL_S = (5, 60), 1.5
 """All cells are timed in so many rounds: at least, at most; and about how long one cell's timings take in all."""
 
 PAIRS = 3
