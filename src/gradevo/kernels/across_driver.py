@@ -12,33 +12,48 @@ import numpy as np
 from numba import njit
 
 
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
+def hand_on(j, coupling, pivot, right, diagonal, rhs):
+    """Takes from node j's rows what an eliminated node with 1 / pivot and a right-hand side leaves to it."""
+    factor = coupling * pivot
+    poke(diagonal, j, peek(diagonal, j) - factor * coupling)
+    poke(rhs, j, peek(rhs, j) - factor * right)
+
+
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def solve_one(graph, diagonal, off, rhs):
     """Eliminates and substitutes; diagonal and rhs, filled with the whole matrix's and right-hand side's, become 1 / pivot and
-    the solution."""
+    the solution.
+
+    A node hands on to those that it is coupled to, nearly always to one: side by side, nodes collect, so that each row is written
+    once, but here rows are numbers in the nearest cache, and how many nodes there are to collect from is a branch that is often
+    mispredicted. The order of all subtractions is the same.
+    """
     order, start, column, gather, gather_entry, gather_node, update_start, update_a, update_b, update_target, changed = graph
     for p in range(order.size):
-        k = order[p]
-        pivot, right = peek(diagonal, k), peek(rhs, k)
-        for i in range(gather[p], gather[p + 1]):
-            before = gather_node[i]
-            coupling = peek(off, gather_entry[i])
-            factor = coupling * peek(diagonal, before)
-            pivot = pivot - factor * coupling
-            right = right - factor * peek(rhs, before)
-        poke(diagonal, k, 1.0 / pivot)
+        k = peek(order, p)
+        poke(diagonal, k, 1.0 / peek(diagonal, k))
         # in the array's precision: Numba's 1.0 is a double
-        pivot = peek(diagonal, k)
-        poke(rhs, k, right)
+        pivot, right = peek(diagonal, k), peek(rhs, k)
+        first, last = peek(start, p), peek(start, p + 1)
+        if first < last:
+            hand_on(peek(column, first), peek(off, first), pivot, right, diagonal, rhs)
+        if last - first < 2:
+            continue
+        for e in range(first + 1, last):
+            hand_on(peek(column, e), peek(off, e), pivot, right, diagonal, rhs)
         for u in range(update_start[p], update_start[p + 1]):
             target = update_target[u]
             fill = peek(off, update_a[u]) * peek(off, update_b[u]) * pivot
             poke(off, target, peek(off, target) - fill)
     for p in range(order.size - 1, -1, -1):
-        k = order[p]
+        k = peek(order, p)
         right = peek(rhs, k)
-        for e in range(start[p], start[p + 1]):
-            right = right - peek(off, e) * peek(rhs, column[e])
+        first, last = peek(start, p), peek(start, p + 1)
+        if first < last:
+            right = right - peek(off, first) * peek(rhs, peek(column, first))
+        for e in range(first + 1, last):
+            right = right - peek(off, e) * peek(rhs, peek(column, e))
         poke(rhs, k, right * peek(diagonal, k))
 
 
@@ -67,6 +82,7 @@ def run_across(
     n_rows, per_row = states.shape[1], states.shape[2] * WIDTH
     per_state, per_density, n_numbers = n_rows * per_row, dens.shape[1] * WIDTH, VARIABLES * WIDTH
     inverse_theta = 1.0 / theta
+    piece_before = -1
     for s in range(first, end):
         slot_now, slot_new = (s - first, s - first + 1) if KEPT else ((s - first) & 1, (s - first + 1) & 1)
         now, new = slot_now * per_state, slot_new * per_state
@@ -75,7 +91,10 @@ def run_across(
             for row in range(n_rows):
                 for i in range(0, n_numbers, WIDTH):
                     store(checkpoints, (s // every * n_rows + row) * n_numbers + i, load(states, now + row * per_row + i))
-        inject(s, currents, stimulus, injected)
+        piece = piece_of(s, currents)
+        if piece < 0 or piece != piece_before:
+            inject(s, currents, stimulus, injected)
+            piece_before = piece
         for i in range(changed.size):
             off[changed[i]] = coupling[changed[i]]
         for k in range(n_rows * WIDTH, base.size):

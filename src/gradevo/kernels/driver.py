@@ -64,6 +64,14 @@ def substitute(p, graph, diagonal, off, rhs):
     return solved
 
 
+@njit(fastmath=EXACT, error_model="numpy", forceinline=True)
+def piece_of(s, drive):
+    """The piece of the stimulus that lasts all through step s, or -1 where it changes."""
+    step_start, step_piece, step_weight, currents, stimulated = drive
+    i = step_start[s]
+    return step_piece[i] if step_start[s + 1] - i == 1 and step_weight[i] == 1.0 else -1
+
+
 @njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
 def run_steps(
     first, end, states, graph, base, coupling, capacitance, theta, clock, drive, stimulus, dens,
@@ -98,15 +106,15 @@ def run_steps(
                 for i in range(0, VARIABLES * WIDTH, WIDTH):
                     store(checkpoints, to + i, load(states, now + k * per_compartment + i))
         # a current that does not change is not gathered again
-        single = step_start[s + 1] - step_start[s] == 1 and step_weight[step_start[s]] == 1.0
-        if not (single and step_piece[step_start[s]] == piece_before):
+        piece = piece_of(s, drive)
+        if piece < 0 or piece != piece_before:
             for site in range(stimulated.size):
                 for lane in range(WIDTH):
                     mean = 0.0
                     for i in range(step_start[s], step_start[s + 1]):
                         mean += step_weight[i] * currents[step_piece[i], site, stimulus[lane]]
                     injected[stimulated[site], lane] = mean
-            piece_before = step_piece[step_start[s]] if single else -1
+            piece_before = piece
         for i in range(changed.size):
             store(off, changed[i] * WIDTH, load(coupling, changed[i] * WIDTH))
         for p in range(order.size):

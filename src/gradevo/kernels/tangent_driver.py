@@ -34,10 +34,14 @@ def run_linearised(
     per_state, per_density, per_coefficient = n_rows * per_row, n_channels * WIDTH, 3 * n_gates * WIDTH
     at_capacitance, at_axial = n_rows * per_density, n_rows * (per_density + WIDTH)
     inverse_theta = 1.0 / theta
+    piece_before = -1
     for s in range(begin, end):
         step, now, new = s - begin, (s & 1) * per_state, ((s + 1) & 1) * per_state
         h = first_step_ms if s == 0 else step_ms
-        inject(s, drives, stimulus, injected)
+        piece = piece_of(s, drives)
+        if piece < 0 or piece != piece_before:
+            inject(s, drives, stimulus, injected)
+            piece_before = piece
         for i in range(changed.size):
             off[changed[i]] = coupling[changed[i]]
         for k in range(n_rows * WIDTH, base.size):
