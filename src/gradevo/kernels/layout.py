@@ -21,9 +21,10 @@ from gradevo.kernels.codegen import VECTOR_BYTES
 from gradevo.kernels.memory import aligned
 
 # Measured on one core of an AMD EPYC (Zen 3), in units of a compartment's membrane, per lane: what its part of the elimination
-# costs side by side (per lane) and across (where it is done one number at a time): with both, 184 compartments of the squid axon
-# take 6.0 ms side by side for 1 to 8 simulations of 200 steps, and 1.7 ms for each across.
-_SOLVE_SIDE_BY_SIDE, _SOLVE_ACROSS = 0.4, 2.0
+# costs side by side (per lane) and across (where it is done one number at a time), and what a step across costs whatever the
+# neuron. 200 steps of the squid axon take 3.6 ms side by side for 1 to 8 simulations of 184 compartments and 0.7 ms for each
+# across; of 24 compartments 0.6 and 0.14 ms, of 868 compartments 18 and 3.1 ms.
+_SOLVE_SIDE_BY_SIDE, _SOLVE_ACROSS, _STEP_ACROSS = 0.4, 1.1, 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ def choose_layout(
     if across is None:
         n = place.size
         side_by_side_costs = -(-blocks // threads) * n * width * (1.0 + _SOLVE_SIDE_BY_SIDE)
-        across_costs = -(-total // threads) * (-(-n // width) * width + n * _SOLVE_ACROSS)
+        across_costs = -(-total // threads) * (-(-n // width) * width + n * _SOLVE_ACROSS + _STEP_ACROSS)
         across = across_costs < side_by_side_costs
     per_block = 1 if across else width
     blocks = total if across else blocks
