@@ -132,11 +132,12 @@ def test_compiled_squares_are_the_terms_and_their_slopes(kind, ragged, dtype):
     assert loss.weights is not None
     assert loss.weights.ndim == 2 + ragged
     stimuli, flat = np.array([0, 1, 2, 0, 1, 2]), voltages.reshape(6, *voltages.shape[2:])
-    terms = loss.squares(stimuli, flat, target)
+    squares = loss.against(target, dtype)
+    terms = squares(stimuli, flat)
     near = 1e-13 if dtype == np.float64 else 1e-6
     np.testing.assert_allclose(terms.reshape(2, 3), loss.terms(voltages.astype(float), target.astype(float)), rtol=near)
     slopes = np.empty_like(flat)
-    np.testing.assert_array_equal(loss.squares(stimuli, flat, target, slopes), terms)
+    np.testing.assert_array_equal(squares(stimuli, flat, slopes), terms)
     weights = np.broadcast_to(loss.weights, target.shape).astype(dtype)
     weighted = (flat - target[stimuli]) * weights[stimuli]
     np.testing.assert_array_equal(slopes, weighted * dtype(2 / 3))
@@ -145,11 +146,11 @@ def test_compiled_squares_are_the_terms_and_their_slopes(kind, ragged, dtype):
 
     # in place, in another order, and one at a time: the same bits
     place = flat.copy()
-    np.testing.assert_array_equal(loss.squares(stimuli, place, target, place), terms)
+    np.testing.assert_array_equal(squares(stimuli, place, place), terms)
     np.testing.assert_array_equal(place, slopes)
-    np.testing.assert_array_equal(loss.squares(stimuli[::-1], flat[::-1], target), terms[::-1])
+    np.testing.assert_array_equal(squares(stimuli[::-1], flat[::-1]), terms[::-1])
     for k in range(6):
-        np.testing.assert_array_equal(loss.squares(stimuli[k : k + 1], flat[k : k + 1], target), terms[k : k + 1])
+        np.testing.assert_array_equal(squares(stimuli[k : k + 1], flat[k : k + 1]), terms[k : k + 1])
 
 
 @pytest.mark.parametrize("n", [1, 7, 8, 9, 1023, 1024, 1031, 2500])
@@ -159,7 +160,7 @@ def test_compiled_squares_of_any_length_are_exact(n):
     voltages, target, weights = rng.normal(size=(2, n, 1)), rng.normal(size=(2, n, 1)), rng.uniform(0.5, 1, (n, 1))
     exact = [math.fsum((weights * (v - t) ** 2).ravel()) for v, t in zip(voltages, target, strict=True)]
     loss = squares_loss("mse", weights)
-    np.testing.assert_allclose(loss.squares(np.arange(2), voltages, target), exact, rtol=4e-15)
+    np.testing.assert_allclose(loss.against(target, np.float64)(np.arange(2), voltages), exact, rtol=4e-15)
 
 
 def test_squares_are_compiled_once_for_a_precision():
@@ -168,8 +169,8 @@ def test_squares_are_compiled_once_for_a_precision():
     target.setflags(write=False)
     loss, every = loss_of("mse"), np.broadcast_to(np.arange(3), (2, 3)).ravel()
     for stimuli, traces in ((every[:3], voltages), (every[::2][:3], voltages[:, ::1]), (np.arange(6)[::2] // 2, voltages[::-1])):
-        loss.squares(stimuli, traces, target)
-        loss.squares(stimuli, traces.astype(np.float32), target)
+        for dtype in (np.float64, np.float32):
+            loss.against(target, dtype)(stimuli, traces.astype(dtype))
     for precision in ("float64", "float32"):
         assert len(compiled_squares(precision).weighted_squares.signatures) == 1
 
@@ -177,32 +178,34 @@ def test_squares_are_compiled_once_for_a_precision():
 def test_squares_refuse_what_does_not_fit():
     target, voltages = random_traces(0), random_traces(1)
     loss, every = loss_of("mse"), np.arange(3)
-    for stimuli, traces, aim in (
-        (every, voltages[:, 1:], target),
-        (every, voltages[:, :, :1], target),
-        (every, voltages, target[:, 1:]),
-        (every[1:], voltages, target),
+    squares = loss.against(target, np.float64)
+    for stimuli, traces in (
+        (every, voltages[:, 1:]),
+        (every, voltages[:, :, :1]),
+        (every, voltages.astype(np.float32)),
+        (every[1:], voltages),
     ):
         with pytest.raises(ValueError, match="cannot be compared"):
-            loss.squares(stimuli, traces, aim)
+            squares(stimuli, traces)
     for wrong in (every + 1, every - 1):
         with pytest.raises(ValueError, match="not among the target's"):
-            loss.squares(wrong, voltages, target)
+            squares(wrong, voltages)
     for slopes in (np.empty((3, 802)), np.empty(voltages.shape, np.float32), np.empty((3, 2, 401)).swapaxes(1, 2)):
         with pytest.raises(ValueError, match="give contiguous"):
-            loss.squares(every, voltages, target, slopes)
-    observed = np.ones((2, *target.shape[1:]), bool)
-    fewer = make_loss("mse", Recorded(TIMES, 2, 6, observed))
-    with pytest.raises(ValueError, match="weights are of 2 stimuli"):
-        fewer.squares(every, voltages, target)
+            squares(every, voltages, slopes)
+    fewer = make_loss("mse", Recorded(TIMES, 2, 6, np.ones((2, *target.shape[1:]), bool)))
+    for comparing, aim in ((loss, target[:, 1:]), (loss, target[:, :, :1]), (fewer, target)):
+        with pytest.raises(ValueError, match="cannot be compared with weights"):
+            comparing.against(aim, np.float64)
 
 
 def test_a_simulation_that_diverged_has_no_squares_and_leaves_the_others_alone():
     loss, target, voltages = loss_of("mse"), random_traces(0), random_traces(1)
     slopes, place = np.empty_like(voltages), voltages.copy()
-    clean = loss.squares(np.arange(3), voltages, target, slopes)
+    squares = loss.against(target, np.float64)
+    clean = squares(np.arange(3), voltages, slopes)
     slopes[1] = place[1] = np.nan
-    np.testing.assert_array_equal(loss.squares(np.arange(3), place, target, place), [clean[0], np.nan, clean[2]])
+    np.testing.assert_array_equal(squares(np.arange(3), place, place), [clean[0], np.nan, clean[2]])
     np.testing.assert_array_equal(place, slopes)
 
 

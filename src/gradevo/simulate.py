@@ -126,9 +126,13 @@ def simulate_numpy(
         raise ValueError(f"densities have {batch.ndim} axes; give [population, channels, compartments]")
     plan = protocol if isinstance(protocol, cpu.Plan) else cpu.make_plan(neuron, protocol)
     passive = passive_properties(neuron, len(batch), capacitance, axial_resistivity)
-    dtype = np.float32 if batch.dtype == np.float32 else np.float64
-    voltages = kernels(device).forward(plan, batch.astype(dtype, copy=False), False, threads, passive)[0]
+    voltages = kernels(device).forward(plan, batch.astype(_precision(batch), copy=False), False, threads, passive)[0]
     return voltages[0] if single else voltages
+
+
+def _precision(densities: np.ndarray) -> type:
+    """That kernels compute in."""
+    return np.float32 if densities.dtype == np.float32 else np.float64
 
 
 def terms_numpy(
@@ -150,10 +154,10 @@ def terms_numpy(
     if not loss.is_sum_of_squares:
         return loss.terms(kernels(device).forward(plan, densities, False, threads, passive)[0], target)
     terms = np.empty(len(densities) * plan.protocol.n_stimuli)
-    target = np.require(target, np.float32 if densities.dtype == np.float32 else np.float64, ["C", "W"])
+    squares = loss.against(target, _precision(densities))
 
     def look(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> None:
-        terms[simulations] = loss.squares(stimuli, voltages, target)
+        terms[simulations] = squares(stimuli, voltages)
 
     kernels(device).visit(plan, densities, look, threads, passive)
     return terms.reshape(len(densities), -1)
@@ -181,10 +185,10 @@ def gradient_numpy(
     wanted = passive is not None
     if loss.is_sum_of_squares:
         terms = np.empty(len(densities) * plan.protocol.n_stimuli)
-        target = np.require(target, np.float32 if densities.dtype == np.float32 else np.float64, ["C", "W"])
+        squares = loss.against(target, _precision(densities))
 
         def slopes(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> np.ndarray:
-            terms[simulations] = loss.squares(stimuli, voltages, target, slopes=voltages)
+            terms[simulations] = squares(stimuli, voltages, slopes=voltages)
             return voltages
 
         found = kernels(device).gradient(plan, densities, slopes, threads, passive, wanted)

@@ -130,14 +130,13 @@ def make_batch(
         raise ValueError(f"there is nothing to simulate: {len(densities)} candidates under {plan.protocol.n_stimuli} stimuli")
     n = plan.neuron.n_compartments
     layout = choose_layout(len(densities), plan.protocol.n_stimuli, plan.place[:n], threads, dtype, across)
-    by_compartment = (densities * plan.to_uS).transpose(0, 2, 1)
     if passive is not None:
         matrix = _matrix(plan, layout, passive, dtype)
     elif (matrix := plan.own_matrices.get((layout.across, dtype))) is None:
         matrix = plan.own_matrices[layout.across, dtype] = _matrix(plan, layout, plan.own_passive, dtype)
-    densities = layout.compartments_in(by_compartment, dtype)
+    inside = layout.compartments_in(densities * plan.to_uS, dtype)
     module = kernel_module(plan.neuron.channels, dtype.__name__)
-    return Batch(plan, layout, len(by_compartment), threads, dtype, densities, matrix, module)
+    return Batch(plan, layout, len(densities), threads, dtype, inside, matrix, module)
 
 
 def _matrix(plan: Plan, layout: Layout, passive: Passive, dtype: type) -> tuple[np.ndarray, ...]:
@@ -364,12 +363,12 @@ def _collect(batch: Batch, bars: list[np.ndarray], diverged: np.ndarray, passive
     def total(each: np.ndarray) -> np.ndarray:
         """[simulations, ...] -> [population, ...] in float64, one stimulus after the other, as accumulate does: numpy's own
         sum would choose its order by the array's shape."""
-        each = np.where(diverged.reshape(-1, *[1] * (each.ndim - 1)), 0.0, each)
+        each[diverged] = 0.0
         each = each.reshape(batch.n_population, plan.protocol.n_stimuli, *each.shape[1:])
         # candidate by candidate: the partial sums are kept for one of them only
         return np.stack([np.add.accumulate(one, axis=0, dtype=np.float64)[-1] for one in each])
 
-    densities = total(layout.compartments_out(bars[0])).transpose(0, 2, 1) * plan.to_uS
+    densities = total(layout.compartments_out(bars[0])) * plan.to_uS
     if not passive:
         return Slopes(densities, None)
     per_area = plan.neuron.morphology.areas_um2 * UF_PER_CM2_UM2_TO_NF / (plan.protocol.implicitness * plan.protocol.step_ms)

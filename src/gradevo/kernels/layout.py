@@ -47,22 +47,23 @@ class Layout:
         return -(-self.place.size // self.width) if self.across else self.place.size
 
     def compartments_in(self, values: np.ndarray, dtype: type) -> np.ndarray:
-        """[candidates, compartments, ...] -> [block, row, ..., lane]."""
-        inside = np.empty_like(values)
-        inside[:, self.place] = values
+        """[candidates, channels, compartments] -> [block, row, channel, lane]."""
+        places = np.arange(self.rows * self.width if self.across else self.place.size)
+        compartment = np.empty(self.place.size, np.int64)
+        compartment[self.place] = np.arange(self.place.size)
+        inside = values.take(compartment[np.minimum(places, self.place.size - 1)], axis=2)
         if self.across:
-            filled = inside[:, np.minimum(np.arange(self.rows * self.width), self.place.size - 1)]
-            by_row = filled.reshape(len(values), self.rows, self.width, *values.shape[2:])
-            return aligned(np.moveaxis(by_row, 2, -1)[self.candidate[:, 0]], dtype)
-        return aligned(np.moveaxis(inside[self.candidate], 1, -1), dtype)
+            by_row = inside.reshape(*inside.shape[:2], self.rows, self.width).swapaxes(1, 2)
+            return aligned(by_row[self.candidate[:, 0]], dtype)
+        return aligned(inside[self.candidate].transpose(0, 3, 2, 1), dtype)
 
     def compartments_out(self, values: np.ndarray) -> np.ndarray:
-        """[block, row, ..., lane] -> [simulations, compartments, ...]."""
+        """[block, row, ..., lane] -> [simulations, ..., compartments]."""
         if self.across:
-            by_row = np.moveaxis(values, -1, 2)
-            return by_row.reshape(self.blocks, self.rows * self.width, *values.shape[2:-1])[:, self.place]
-        rows = np.moveaxis(values, -1, 1)
-        return rows.reshape(self.blocks * self.width, *values.shape[1:-1])[: self.total, self.place]
+            by_row = np.moveaxis(values, 1, -2)
+            return by_row.reshape(*by_row.shape[:-2], self.rows * self.width).take(self.place, axis=-1)
+        by_lane = np.moveaxis(np.moveaxis(values, 1, -1), -2, 1)
+        return by_lane.reshape(self.blocks * self.width, *by_lane.shape[2:])[: self.total].take(self.place, axis=-1)
 
     def shared_in(self, values: np.ndarray, dtype: type) -> np.ndarray:
         """[candidates, numbers] of nodes or entries -> [block, number, lane], or [block, number] across; one block serves all

@@ -56,4 +56,4 @@ def _bytes(shape: tuple[int, ...], dtype: type) -> int:
 
 def _view(buffer: np.ndarray, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     begin = -buffer.ctypes.data % ALIGNMENT
-    return buffer[begin : begin + _bytes(shape, dtype)].view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, buffer, begin)

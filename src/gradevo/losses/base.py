@@ -70,7 +70,7 @@ class Loss:
 
     def slopes(self, voltages: np.ndarray, target: np.ndarray) -> np.ndarray:
         """d loss / d voltages, in the shape of the voltages [..., stimuli, samples, recorded], by torch's automatic
-        differentiation; of a sum of squares, `squares` gives them sooner."""
+        differentiation; of a sum of squares, `against` gives them sooner."""
         import torch
 
         at = torch.from_numpy(voltages).requires_grad_()
@@ -80,51 +80,67 @@ class Loss:
         assert at.grad is not None
         return at.grad.numpy()
 
-    def squares(
-        self, stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray, slopes: np.ndarray | None = None
-    ) -> np.ndarray:
-        """`terms` [k] of a sum of squares for some simulations, voltages [k, samples, recorded] under stimuli [k], by compiled
-        code. ``slopes``, perhaps the voltages themselves, becomes d loss / d voltages.
+    def against(self, target: np.ndarray, dtype: type) -> Squares:
+        """A sum of squares ready for voltages of one precision (float64 or float32) and target [stimuli, samples, recorded] mV.
+
+        Raises:
+            ValueError: if target and weights do not fit together.
+        """
+        assert self.weights is not None
+        weights, one = self.weights, target.shape[1:]
+        if weights.shape[-2:] != one or (weights.ndim == 3 and len(weights) != len(target)):
+            raise ValueError(
+                f"target {target.shape} cannot be compared with weights {weights.shape}: [stimuli, samples, recorded], and "
+                "weights like it or [samples, recorded]"
+            )
+        aim, weights = (np.require(a, dtype, ["C", "W"]).reshape(-1, math.prod(one)) for a in (target, weights))
+        return Squares(one, aim, weights, compiled_squares(np.dtype(dtype).name).weighted_squares)
+
+
+@dataclass(frozen=True, eq=False)
+class Squares:
+    """The terms of a sum of squares, and its slopes, by compiled code. ``one``: [samples, recorded] of a simulation; target and
+    weights: [stimuli, numbers], or one row of weights for all."""
+
+    one: tuple[int, ...]
+    target: np.ndarray
+    weights: np.ndarray
+    weighted_squares: Any
+
+    def __call__(self, stimuli: np.ndarray, voltages: np.ndarray, slopes: np.ndarray | None = None) -> np.ndarray:
+        """`Loss.terms` [k] of some simulations, voltages [k, samples, recorded] under stimuli [k]. ``slopes``, perhaps the
+        voltages themselves, becomes d loss / d voltages.
 
         Raises:
             ValueError: for shapes that do not fit, a stimulus without a target, or slopes that are not contiguous.
         """
-        assert self.weights is not None
-        dtype, one = voltages.dtype, voltages.shape[1:]
-        _check_fit(stimuli, voltages, target, self.weights, slopes)
-
-        def rows(values: np.ndarray) -> np.ndarray:
-            # read-only arrays are of another type to the compiler
-            return np.require(values, dtype, ["C", "W"]).reshape(-1, math.prod(one))
-
-        out = np.empty((0, *one), dtype) if slopes is None else slopes
-        terms, stimuli = np.empty(len(voltages)), np.require(stimuli, np.int64, ["C", "W"])
+        self._check_fit(stimuli, voltages, slopes)
+        n, dtype = self.target.shape[1], self.target.dtype
+        terms, out = np.empty(len(voltages)), np.empty((0, n), dtype) if slopes is None else slopes.reshape(-1, n)
+        # arrays that are read-only or have gaps are of another type to the compiler
         call(
-            compiled_squares(dtype.name).weighted_squares, stimuli, rows(voltages), rows(target), rows(self.weights),
-            dtype.type(2 / len(target)), terms, rows(out),
+            self.weighted_squares, np.require(stimuli, np.int64, ["C", "W"]),
+            np.require(voltages, dtype, ["C", "W"]).reshape(-1, n), self.target, self.weights,
+            dtype.type(2 / len(self.target)), terms, out,
         )  # fmt: skip
         return terms
 
-
-def _check_fit(
-    stimuli: np.ndarray, voltages: np.ndarray, target: np.ndarray, weights: np.ndarray, slopes: np.ndarray | None
-) -> None:
-    """Compiled code looks at no bounds. Errors as `Loss.squares`."""
-    one = voltages.shape[1:]
-    if stimuli.shape != voltages.shape[:1] or target.shape[1:] != one or weights.shape[-2:] != one:
-        raise ValueError(
-            f"voltages {voltages.shape} of stimuli {stimuli.shape} cannot be compared with target {target.shape} and weights "
-            f"{weights.shape}: [simulations, samples, recorded], [simulations], [stimuli, samples, recorded], and weights like "
-            "the target or [samples, recorded]"
-        )
-    if stimuli.size and not 0 <= stimuli.min() <= stimuli.max() < len(target):
-        raise ValueError(f"stimulus {stimuli.max()} (or {stimuli.min()}) is not among the target's 0 to {len(target) - 1}")
-    if weights.ndim == 3 and len(weights) != len(target):
-        raise ValueError(f"weights are of {len(weights)} stimuli, the target of {len(target)}")
-    if slopes is None:
-        return
-    if (slopes.shape, slopes.dtype) != (voltages.shape, voltages.dtype) or not slopes.flags.carray:
-        raise ValueError(f"slopes are {slopes.dtype} {slopes.shape}; give contiguous {voltages.dtype} {voltages.shape} to fill")
+    def _check_fit(self, stimuli: np.ndarray, voltages: np.ndarray, slopes: np.ndarray | None) -> None:
+        """Compiled code looks at no bounds."""
+        if stimuli.shape != voltages.shape[:1] or voltages.shape[1:] != self.one or voltages.dtype != self.target.dtype:
+            raise ValueError(
+                f"voltages {voltages.dtype} {voltages.shape} of stimuli {stimuli.shape} cannot be compared with a target of "
+                f"{self.target.dtype} {self.one} for each stimulus; give [simulations, samples, recorded] and [simulations]"
+            )
+        if stimuli.size and not 0 <= stimuli.min() <= stimuli.max() < len(self.target):
+            last = len(self.target) - 1
+            raise ValueError(f"stimulus {stimuli.max()} (or {stimuli.min()}) is not among the target's 0 to {last}")
+        if slopes is None:
+            return
+        if (slopes.shape, slopes.dtype) != (voltages.shape, voltages.dtype) or not slopes.flags.carray:
+            raise ValueError(
+                f"slopes are {slopes.dtype} {slopes.shape}; give contiguous {voltages.dtype} {voltages.shape} to fill"
+            )
 
 
 def arrays_of(voltages: Any) -> Any:
