@@ -184,15 +184,8 @@ def gradient_numpy(
     passive = passive_properties(neuron, len(densities), capacitance, axial_resistivity)
     wanted = passive is not None
     if loss.is_sum_of_squares:
-        terms = np.empty(len(densities) * plan.protocol.n_stimuli)
         squares = loss.against(target, _precision(densities))
-
-        def slopes(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> np.ndarray:
-            terms[simulations] = squares(stimuli, voltages, slopes=voltages)
-            return voltages
-
-        found = kernels(device).gradient(plan, densities, slopes, threads, passive, wanted)
-        terms = terms.reshape(len(densities), -1)
+        terms, found = kernels(device).gradient(plan, densities, squares, threads, passive, wanted)
     else:
         voltages, _, run = kernels(device).forward(plan, densities, True, threads, passive)
         terms = loss.terms(voltages, target)

@@ -11,6 +11,7 @@ from gradevo.cuda import backend
 from gradevo.cuda.levels import levels
 from gradevo.kernels import cpu
 from gradevo.kernels.reference import simulate_reference
+from gradevo.losses.base import squares_loss
 from gradevo.morphology import chain
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
@@ -115,14 +116,14 @@ def test_a_diverged_simulation_is_nan_and_contributes_nothing(across):
     assert np.array_equal(backend.adjoint(run, case.weights).densities, backend.adjoint(calm, without).densities)
 
 
-def test_gradient_of_a_loss_is_the_cpu_kernels():
+def test_gradient_of_a_sum_of_squares_is_the_cpu_kernels():
     case = Small("balanced", "hh")
-
-    def slopes(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> np.ndarray:
-        return voltages * (1.0 + stimuli[:, None, None])
-
-    found = backend.gradient(case.plan, case.densities, slopes).densities
-    assert relative(found, cpu.gradient(case.plan, case.densities, slopes).densities) < 1e-9
+    rng = np.random.default_rng(0)
+    one = backend.forward(case.plan, case.densities, keep=False)[0].shape[1:]
+    squares = squares_loss("mse", rng.uniform(0.5, 1.0, one)).against(rng.normal(-60.0, 10.0, one), np.float64)
+    (terms, found), (sums, law) = (k.gradient(case.plan, case.densities, squares) for k in (backend, cpu))
+    assert relative(terms, sums) < 1e-11
+    assert relative(found.densities, law.densities) < 1e-9
 
 
 def test_voltages_are_shown_once_with_their_stimuli():

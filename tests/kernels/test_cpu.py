@@ -11,6 +11,7 @@ from gradevo.channels import CHANNEL_SETS, channel_set
 from gradevo.kernels import cpu
 from gradevo.kernels.reference import simulate_reference
 from gradevo.losses import Recorded, make_loss
+from gradevo.losses.base import squares_loss
 from gradevo.morphology import chain, random_tree
 from gradevo.neuron import Neuron
 from gradevo.protocol import Protocol
@@ -300,4 +301,22 @@ def test_a_protocol_without_steps(across):
     voltages, _, run = cpu.forward(plan, densities, keep=True, across=across)
     assert (voltages == neuron.channels.initial_voltage_mV).all()
     assert not cpu.adjoint(run, np.ones_like(voltages)).densities.any()
-    assert not cpu.gradient(plan, densities, lambda _k, _s, v: v, across=across).densities.any()
+    squares = squares_loss("mse", np.ones(voltages.shape[2:])).against(voltages[0] - 2.0, np.float64)
+    terms, found = cpu.gradient(plan, densities, squares, across=across)
+    np.testing.assert_array_equal(terms, 4.0 * voltages[0, 0].size)
+    assert not found.densities.any()
+
+
+def test_a_gradient_refuses_what_was_made_for_another_experiment():
+    neuron = make_neuron("random", "hh")
+    protocol = spiking_protocol(neuron)
+    plan, densities = cpu.make_plan(neuron, protocol), perturbed(neuron, 1)
+    target = cpu.forward(plan, densities, keep=False)[0][0]
+    loss = squares_loss("mse", np.ones(target.shape[1:]))
+    for squares in (
+        loss.against(target, np.float32),
+        loss.against(np.concatenate([target, target]), np.float64),
+        squares_loss("mse", np.ones((2, 3))).against(target[:, :2, :3], np.float64),
+    ):
+        with pytest.raises(ValueError, match="cannot be compared with a target"):
+            cpu.gradient(plan, densities, squares)

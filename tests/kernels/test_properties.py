@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gradevo.kernels import cpu, tangents
 from gradevo.kernels.reference import simulate_reference
+from gradevo.losses.base import squares_loss
 from gradevo.neuron import Neuron
 from gradevo.parameters import Inputs, Parameters, make_parameters
 from gradevo.sensitivity import directions
@@ -106,31 +107,33 @@ def test_bits_depend_neither_on_batch_nor_on_threads_nor_on_checkpoints(case: Ca
         assert np.array_equal(voltages, again[0]), how
         assert np.array_equal(gradients, again[1]), how
 
-    # there, or there and back, a few blocks at a time
+    # shown a few blocks at a time
     seen = np.empty_like(voltages).reshape(-1, *voltages.shape[2:])
 
-    def slopes(simulations: slice, stimuli: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    def look(simulations: slice, stimuli: np.ndarray, mine: np.ndarray) -> None:
         assert np.array_equal(stimuli, np.arange(len(seen))[simulations] % case.protocol.n_stimuli)
         seen[simulations] = mine
-        return mine / 100
 
     for cached in (cpu.CACHED_BYTES, 1):
         for how in hows[:4]:
             seen[:] = 0.0
             with patch.object(cpu, "CACHED_BYTES", cached):
-                cpu.visit(case.plan, densities, slopes, **how)
+                cpu.visit(case.plan, densities, look, **how)
             assert np.array_equal(seen.reshape(voltages.shape), voltages, equal_nan=True)
 
-    apart = cpu.adjoint(cpu.forward(case.plan, densities, keep=True)[2], voltages / 100, passive=True)
+    # there and back, block by block; with every state, and with checkpoints
+    weights = np.random.default_rng(1).uniform(0.5, 1.0, voltages.shape[1:])
+    squares = squares_loss("mse", weights).against(case.weights[0], dtype)
+    stimuli, slopes = np.arange(len(seen)) % case.protocol.n_stimuli, np.empty_like(seen)
+    sums = squares(stimuli, seen, slopes).reshape(voltages.shape[:2])
+    apart = cpu.adjoint(cpu.forward(case.plan, densities, keep=True)[2], slopes, passive=True)
     assert apart.passive is not None
-    # as it is; a block at a time, so that its room is used again; and with checkpoints
-    for cached, kept in ((cpu.CACHED_BYTES, cpu.KEPT_BYTES), (1, cpu.KEPT_BYTES), (1, 0)):
+    for kept in (cpu.KEPT_BYTES, 0):
         for how in hows[:4]:
-            seen[:] = 0.0
-            with patch.object(cpu, "CACHED_BYTES", cached), patch.object(cpu, "KEPT_BYTES", kept):
-                fused = cpu.gradient(case.plan, densities, slopes, passive_gradient=True, **how)
+            with patch.object(cpu, "KEPT_BYTES", kept):
+                terms, fused = cpu.gradient(case.plan, densities, squares, passive_gradient=True, **how)
             assert fused.passive is not None
-            assert np.array_equal(seen.reshape(voltages.shape), voltages, equal_nan=True)
+            assert np.array_equal(terms, sums, equal_nan=True)
             assert np.array_equal(fused.densities, apart.densities)
             assert np.array_equal(fused.passive.capacitance_uF_cm2, apart.passive.capacitance_uF_cm2)
             assert np.array_equal(fused.passive.conductances_uS, apart.passive.conductances_uS)

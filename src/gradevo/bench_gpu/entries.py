@@ -17,6 +17,7 @@ from gradevo.cuda.arrays import torch_device
 from gradevo.cuda.batch import Batch, make_batch
 from gradevo.kernels import cpu
 from gradevo.kernels.threads import available_threads
+from gradevo.losses import Recorded, make_loss
 from gradevo.problem import Problem
 from gradevo.simulate import simulate_numpy
 
@@ -48,7 +49,8 @@ class OnDevice:
         return make_batch(self.plan, self.densities, across=self.across)
 
     def gradient(self) -> Any:
-        return backend.gradient(self.plan, self.densities, squares, across=self.across).densities
+        voltages, _, run = backend.forward(self.plan, self.densities, keep=True, across=self.across)
+        return backend.adjoint(run, slopes_of_squares(voltages)).densities
 
 
 def population_of(case: Case, population: int) -> np.ndarray:
@@ -58,7 +60,7 @@ def population_of(case: Case, population: int) -> np.ndarray:
     return case.full_densities * factors
 
 
-def squares(simulations: slice, stimuli: np.ndarray, voltages: Any) -> Any:
+def slopes_of_squares(voltages: Any) -> Any:
     """d (mean square) / d voltages."""
     return (voltages - TARGET_MV) * (2.0 / np.prod(voltages.shape))
 
@@ -79,7 +81,7 @@ def checks(case: Case) -> Iterator[dict[str, Any]]:
     rounding's."""
     plan = cpu.make_plan(case.neuron, case.protocol(first_gate_step=1.0))
     voltages, _, run = cpu.forward(plan, case.full_densities[None], keep=True)
-    gradient = cpu.adjoint(run, squares(slice(0, 1), np.arange(1), voltages)).densities
+    gradient = cpu.adjoint(run, slopes_of_squares(voltages)).densities
     for precision in PRECISIONS:
         for across in (False, True):
             there = OnDevice(case, precision, across)
@@ -122,12 +124,14 @@ def timed(case: Case, limits: Limits, runs: int, precision: str, across: bool | 
 
 def populations(case: Case, sizes: tuple[int, ...], runs: int) -> Iterator[dict[str, Any]]:
     """Gradients of so many candidates in float64, on the device and on two cores."""
-    rate = 0.0
+    rate, plan = 0.0, cpu.make_plan(case.neuron, case.protocol(first_gate_step=1.0))
+    loss = make_loss("mse", Recorded(plan.protocol.sample_times_ms, case.compartments, case.compartments))
+    squares = loss.against(case.target(), np.float64)
     for population in sizes:
         there = OnDevice(case, "float64", population=population)
         densities = population_of(case, population)
         if population <= MEASURED_ON_THE_CPU:
-            rate = seconds(lambda d=densities, plan=there.plan: cpu.gradient(plan, d, squares, CORES), runs) / population
+            rate = seconds(lambda d=densities: cpu.gradient(plan, d, squares, CORES), runs) / population
         yield {"population": population, "cuda_s": seconds(there.gradient, runs), f"cpu_{CORES}_cores_s": rate * population}
 
 

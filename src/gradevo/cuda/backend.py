@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradevo.cuda.batch import Batch, Keeping, make_batch
+from gradevo.kernels.comparison import Squares
 from gradevo.kernels.cpu import Slopes
 from gradevo.kernels.plan import Passive, Plan
 from gradevo.units import UF_PER_CM2_UM2_TO_NF
@@ -111,27 +112,27 @@ def visit(
     """Simulates, and calls ``look(simulations, stimuli [k], voltages [k, samples, sites] mV)`` once, for all. Voltages are numpy
     or torch, as the densities are. Other arguments and errors as `forward`."""
     voltages = forward(plan, densities, False, threads, passive, None, across)[0]
-    _look_at_all(plan, voltages, look)
+    look(slice(0, len(voltages) * plan.protocol.n_stimuli), *_one_by_one(plan, voltages))
 
 
 def gradient(
     plan: Plan,
-    densities: Any,
-    slopes: Callable[[slice, np.ndarray, Any], Any],
+    densities: np.ndarray,
+    squares: Squares,
     threads: int | None = None,
     passive: Passive | None = None,
     passive_gradient: bool = False,
     across: bool | None = None,
-) -> Slopes:
-    """Derivatives of a loss whose derivative in a simulation's voltages depends on no other simulation.
-
-    ``slopes``, called as `visit` calls ``look``, gives dL/d voltages [k, samples, sites], numpy or torch as the voltages. Other
-    arguments and errors as `forward`.
-    """
+) -> tuple[np.ndarray, Slopes]:
+    """A sum of squares [population, stimuli], NaN where diverged, and the derivatives of its mean over stimuli, from and to numpy
+    arrays. Other arguments and errors as `forward`."""
     voltages, _, run = forward(plan, densities, True, threads, passive, None, across)
-    return adjoint(run, _look_at_all(plan, voltages, slopes), passive_gradient)
+    stimuli, slopes = _one_by_one(plan, voltages)
+    terms = squares(stimuli, slopes, slopes=slopes)
+    return terms.reshape(voltages.shape[:2]), adjoint(run, slopes, passive_gradient)
 
 
-def _look_at_all(plan: Plan, voltages: Any, look: Callable[[slice, np.ndarray, Any], Any]) -> Any:
+def _one_by_one(plan: Plan, voltages: Any) -> tuple[np.ndarray, Any]:
+    """The stimulus of each simulation [k], and a view of the voltages [k, samples, sites]."""
     total, stimuli = len(voltages) * plan.protocol.n_stimuli, plan.protocol.n_stimuli
-    return look(slice(0, total), np.arange(total) % stimuli, voltages.reshape(total, *voltages.shape[2:]))
+    return np.arange(total) % stimuli, voltages.reshape(total, *voltages.shape[2:])

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradevo.kernels import memory
 from gradevo.kernels.codegen import kernel_module
+from gradevo.kernels.comparison import Squares
 from gradevo.kernels.compiling import call
 from gradevo.kernels.layout import Layout, choose_layout
 from gradevo.kernels.plan import Passive, Plan, make_plan
@@ -21,8 +22,8 @@ KEPT_BYTES = 512 * 2**20
 """Up to this much memory, a gradient keeps every state; beyond, it keeps checkpoints and runs each segment twice."""
 
 CACHED_BYTES = 4 * 2**20
-"""`gradient` takes as many blocks at once in each thread as keep their states within this, a part of a core's share of the last
-cache; `visit` as many as keep their voltages within it."""
+"""`visit` takes as many blocks at once in each thread as keep their voltages within this, a part of a core's share of the last
+cache."""
 
 SEGMENT_BYTES = 2 * 2**20
 """Between checkpoints there are as many steps as keep their states within this, and are walked back out of a near cache."""
@@ -228,70 +229,66 @@ def visit(
     Arguments and errors as there.
     """
     batch = make_batch(plan, densities, threads, passive, across)
-    at_once = _at_once(batch, math.prod(batch.records_shape(1)) * np.dtype(batch.dtype).itemsize)
+    layout = batch.layout
+    block_bytes = math.prod(batch.records_shape(1)) * np.dtype(batch.dtype).itemsize
+    at_once = max(1, min(CACHED_BYTES // block_bytes, -(-layout.blocks // batch.threads)))
 
-    def there(shares: Iterator[tuple[int, int]]) -> None:
+    def look_at(shares: Iterator[tuple[int, int]]) -> None:
         kept, records = _room(batch, at_once, False, False, 1), memory.acquire(batch.records_shape(at_once), batch.dtype)
         for first, end in shares:
-            _simulate_and_look(batch, first, end, _share(kept, 0, end - first), records, look)
+            mine = layout.simulations(first, end)
+            count = mine.stop - mine.start
+            diverged = np.empty((end - first, layout.stimulus.shape[1]), np.bool_)
+            _simulate(batch, first, end, _share(kept, 0, end - first), records, mine.start, diverged)
+            voltages = records[:count]
+            voltages[diverged.reshape(-1)[:count]] = np.nan
+            look(mine, layout.stimulus[first:end].reshape(-1)[:count], voltages)
         memory.release(records)
 
-    in_threads(batch.threads, batch.layout.blocks, there, at_once)
+    in_threads(batch.threads, layout.blocks, look_at, at_once)
 
 
 def gradient(
     plan: Plan,
     densities: np.ndarray,
-    slopes: Callable[[slice, np.ndarray, np.ndarray], np.ndarray],
+    squares: Squares,
     threads: int | None = None,
     passive: Passive | None = None,
     passive_gradient: bool = False,
     across: bool | None = None,
-) -> Slopes:
-    """Derivatives of a loss whose derivative in a simulation's voltages depends on no other simulation.
+) -> tuple[np.ndarray, Slopes]:
+    """A sum of squares [population, stimuli], NaN where diverged, and the derivatives of its mean over stimuli.
 
-    ``slopes``, called as `visit` calls ``look``, gives dL/d voltages [k, samples, sites]. What was simulated is at once walked
-    back. The same bits as `forward` and `adjoint`. Arguments and errors as there.
+    Each thread simulates a block, compares it with the target, and at once walks it back, so that only so many blocks' states are
+    ever held. The same bits as `forward`, ``squares`` and `adjoint`. Arguments and errors as there; ValueError if ``squares`` was
+    not made for this protocol and precision.
     """
     batch = make_batch(plan, densities, threads, passive, across)
-    at_once = _at_once(batch, batch.block_bytes)
-    in_work = at_once * min(batch.threads, batch.layout.blocks)
+    layout = batch.layout
+    squares.check_made_for(plan.protocol.n_stimuli, batch.recorded_shape(1)[1:], batch.dtype)
+    in_work = min(batch.threads, layout.blocks)
     whole, every = batch.block_bytes * in_work <= KEPT_BYTES, _steps_between_checkpoints(batch, in_work)
-    bad = np.empty(batch.layout.total, np.bool_)
+    terms, diverged = np.empty(layout.total), np.empty(layout.stimulus.shape, np.bool_)
     bars = _bars(batch, passive_gradient)
+    run = batch.module.gradient_across if layout.across else batch.module.gradient
+    common = batch.part(0, layout.blocks, 0)
 
     def there_and_back(shares: Iterator[tuple[int, int]]) -> None:
-        kept, records = _room(batch, at_once, True, whole, every), memory.acquire(batch.records_shape(at_once), batch.dtype)
+        kept, records = _room(batch, 1, True, whole, every), memory.acquire(batch.records_shape(1), batch.dtype)
+        # between checkpoints, a state and the next; and a segment, walked back
+        running = kept.states if whole else memory.acquire((1, 2, *batch.state_shape), batch.dtype)
+        states = kept.states if whole else memory.acquire((1, every + 1, *batch.kept_shape), batch.dtype)
         for first, end in shares:
-            part = _share(kept, 0, end - first)
-            mine, bad[mine], found = _simulate_and_look(batch, first, end, part, records, slopes)
-            upstream = np.ascontiguousarray(found, batch.dtype)
-            _walk_back(batch, first, end, part, upstream, mine.start, passive_gradient, bars)
-        for buffer in (kept.states, kept.checkpoints, records):
+            call(
+                run, first, end, *common, plan.initial_state, whole, running, states, kept.checkpoints, every,
+                squares.target, squares.weights, squares.scale, records, terms, diverged, passive_gradient, *bars,
+            )  # fmt: skip
+        for buffer in (states, kept.checkpoints, records):
             memory.release(buffer)
 
-    in_threads(batch.threads, batch.layout.blocks, there_and_back, at_once)
-    return _collect(batch, bars, bad, passive_gradient)
-
-
-def _at_once(batch: Batch, block_bytes: int) -> int:
-    """How many blocks a thread takes at once that leave so many bytes each."""
-    return max(1, min(CACHED_BYTES // block_bytes, -(-batch.layout.blocks // batch.threads)))
-
-
-def _simulate_and_look(
-    batch: Batch, first: int, end: int, kept: Kept, records: np.ndarray, look: Callable[[slice, np.ndarray, np.ndarray], Any]
-) -> tuple[slice, np.ndarray, Any]:
-    """Blocks first to end: which simulations they are, which of these diverged, and what ``look`` returned for their voltages,
-    which are left in ``records``."""
-    layout = batch.layout
-    mine = layout.simulations(first, end)
-    count = mine.stop - mine.start
-    diverged = np.empty((end - first, layout.stimulus.shape[1]), np.bool_)
-    _simulate(batch, first, end, kept, records, mine.start, diverged)
-    bad, voltages = diverged.reshape(-1)[:count], records[:count]
-    voltages[bad] = np.nan
-    return mine, bad, look(mine, layout.stimulus[first:end].reshape(-1)[:count], voltages)
+    in_threads(batch.threads, layout.blocks, there_and_back)
+    slopes = _collect(batch, bars, diverged.reshape(-1)[: layout.total], passive_gradient)
+    return terms.reshape(len(densities), -1), slopes
 
 
 def _room(batch: Batch, blocks: int, keep: bool, whole: bool, every: int) -> Kept:

@@ -1,7 +1,7 @@
 """Sums of weighted squared errors and their slopes, in one walk through the voltages.
 
-Knows no channel. modules.py makes a module of its own of this text, so that it is compiled and kept as the kernels are; it is
-never imported itself.
+Knows no channel. modules.py makes a module of its own of this text, so that it is compiled and kept as the kernels are, and
+codegen.py appends it to the kernels, whose gradients take it; it is never imported itself.
 """
 
 import numpy as np

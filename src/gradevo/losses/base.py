@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradevo.kernels.compiling import call
-from gradevo.kernels.modules import compiled_squares
+from gradevo.kernels.comparison import Squares
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,53 +93,7 @@ class Loss:
                 "weights like it or [samples, recorded]"
             )
         aim, weights = (np.require(a, dtype, ["C", "W"]).reshape(-1, math.prod(one)) for a in (target, weights))
-        return Squares(one, aim, weights, compiled_squares(np.dtype(dtype).name).weighted_squares)
-
-
-@dataclass(frozen=True, eq=False)
-class Squares:
-    """The terms of a sum of squares, and its slopes, by compiled code. ``one``: [samples, recorded] of a simulation; target and
-    weights: [stimuli, numbers], or one row of weights for all."""
-
-    one: tuple[int, ...]
-    target: np.ndarray
-    weights: np.ndarray
-    weighted_squares: Any
-
-    def __call__(self, stimuli: np.ndarray, voltages: np.ndarray, slopes: np.ndarray | None = None) -> np.ndarray:
-        """`Loss.terms` [k] of some simulations, voltages [k, samples, recorded] under stimuli [k]. ``slopes``, perhaps the
-        voltages themselves, becomes d loss / d voltages.
-
-        Raises:
-            ValueError: for shapes that do not fit, a stimulus without a target, or slopes that are not contiguous.
-        """
-        self._check_fit(stimuli, voltages, slopes)
-        n, dtype = self.target.shape[1], self.target.dtype
-        terms, out = np.empty(len(voltages)), np.empty((0, n), dtype) if slopes is None else slopes.reshape(-1, n)
-        # arrays that are read-only or have gaps are of another type to the compiler
-        call(
-            self.weighted_squares, np.require(stimuli, np.int64, ["C", "W"]),
-            np.require(voltages, dtype, ["C", "W"]).reshape(-1, n), self.target, self.weights,
-            dtype.type(2 / len(self.target)), terms, out,
-        )  # fmt: skip
-        return terms
-
-    def _check_fit(self, stimuli: np.ndarray, voltages: np.ndarray, slopes: np.ndarray | None) -> None:
-        """Compiled code looks at no bounds."""
-        if stimuli.shape != voltages.shape[:1] or voltages.shape[1:] != self.one or voltages.dtype != self.target.dtype:
-            raise ValueError(
-                f"voltages {voltages.dtype} {voltages.shape} of stimuli {stimuli.shape} cannot be compared with a target of "
-                f"{self.target.dtype} {self.one} for each stimulus; give [simulations, samples, recorded] and [simulations]"
-            )
-        if stimuli.size and not 0 <= stimuli.min() <= stimuli.max() < len(self.target):
-            last = len(self.target) - 1
-            raise ValueError(f"stimulus {stimuli.max()} (or {stimuli.min()}) is not among the target's 0 to {last}")
-        if slopes is None:
-            return
-        if (slopes.shape, slopes.dtype) != (voltages.shape, voltages.dtype) or not slopes.flags.carray:
-            raise ValueError(
-                f"slopes are {slopes.dtype} {slopes.shape}; give contiguous {voltages.dtype} {voltages.shape} to fill"
-            )
+        return Squares(one, aim, weights)
 
 
 def arrays_of(voltages: Any) -> Any:
