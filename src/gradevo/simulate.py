@@ -199,8 +199,8 @@ def gradient_numpy(
 
 
 def warm_up(neuron: Neuron, dtype: type = np.float64) -> float:
-    """Compiles (or loads from the disk cache) what a gradient of many simulations takes on the CPU; returns the seconds it took.
-    Nobody has to: what is missing is compiled when it is called."""
+    """Compiles (or loads from the disk cache) what losses and gradients of many simulations take on the CPU; returns the
+    seconds it took. Nobody has to: what is missing is compiled when it is called."""
     from gradevo.losses import Recorded, make_loss
 
     before = compile_seconds()
@@ -208,5 +208,7 @@ def warm_up(neuron: Neuron, dtype: type = np.float64) -> float:
     # as many as fill a vector of lanes are simulated side by side
     densities = np.repeat(neuron.default_densities()[None].astype(dtype), 16, axis=0)
     loss = make_loss("mse", Recorded(plan.protocol.sample_times_ms, 1, neuron.n_compartments))
-    gradient_numpy(neuron, densities, plan, loss, np.zeros((1, plan.protocol.n_samples, 1)), threads=1)
+    target = np.zeros((1, plan.protocol.n_samples, 1))
+    gradient_numpy(neuron, densities, plan, loss, target, threads=1)
+    terms_numpy(neuron, densities, plan, loss, target, threads=1)
     return compile_seconds() - before

@@ -76,7 +76,7 @@ def test_four_jobs_at_once_on_an_empty_cache(cache: Path, outcomes: list[list[st
     assert not [name for name in files(cache) if "tmp" in name]
     assert all(
         any(f".{function}-" in name for name in files(cache))
-        for function in ("forward", "adjoint", "run_steps", "weighted_squares")
+        for function in ("gradient", "forward", "adjoint", "run_steps", "weighted_squares")
     )
 
 
