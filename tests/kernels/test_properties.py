@@ -164,5 +164,11 @@ def test_absurd_parameters_give_finite_numbers_or_are_flagged(case: Case, dtype:
     gradients = cpu.adjoint(run, case.weights)[0]
     assert np.isfinite(gradients).all()
     assert not gradients[diverged.all(axis=1)].any()
+    squares = squares_loss("mse", np.ones(voltages.shape[2:])).against(np.full(voltages.shape[1:], -65.0), dtype)
+    terms, found = cpu.gradient(case.plan, case.densities.astype(dtype), squares)
+    assert np.array_equal(np.isnan(terms), diverged)
+    assert np.isfinite(terms[~diverged]).all()
+    assert np.isfinite(found.densities).all()
+    assert not found.densities[diverged.all(axis=1)].any()
     if dtype == np.float64:
         assert np.array_equal(np.isfinite(all_tangents(case, 0)).all(axis=(1, 2, 3, 4)), ~diverged[0])
