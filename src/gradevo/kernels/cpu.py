@@ -208,7 +208,7 @@ def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> S
 
     def walk_blocks(shares: Iterator[tuple[int, int]]) -> None:
         for first, end in shares:
-            _walk_back(batch, first, end, _share(run.kept, first, end), upstream, 0, passive, bars)
+            _walk_back(batch, first, end, _share(run.kept, first, end), upstream, passive, bars)
 
     in_threads(batch.threads, batch.layout.blocks, walk_blocks)
     return _collect(batch, bars, run.diverged, passive)
@@ -329,13 +329,13 @@ def _simulate(
 
 
 def _walk_back(
-    batch: Batch, first: int, end: int, kept: Kept, upstream: np.ndarray, offset: int, passive: bool, bars: list[np.ndarray]
+    batch: Batch, first: int, end: int, kept: Kept, upstream: np.ndarray, passive: bool, bars: list[np.ndarray]
 ) -> None:
-    """Blocks first to end: fills their part of the bars from dL/d voltages [simulations from ``offset`` on, samples, sites]."""
+    """Blocks first to end: fills their part of the bars from dL/d voltages [simulations, samples, sites]."""
     run = batch.module.adjoint_across if batch.layout.across else batch.module.adjoint
     states = kept.states if kept.whole else memory.acquire((1, kept.every + 1, *batch.kept_shape), batch.dtype)
     call(
-        run, *batch.part(first, end, offset), kept.whole, states, kept.checkpoints, kept.every, upstream, passive,
+        run, *batch.part(first, end, 0), kept.whole, states, kept.checkpoints, kept.every, upstream, passive,
         *(bar[first:end] for bar in bars),
     )  # fmt: skip
     if not kept.whole:

@@ -25,9 +25,9 @@ Names that return: ``graph`` = (order, start, column, gather, ..., changed), the
 import numpy as np
 from numba import njit
 
-# Where a block's states are too large (bytes) to stay near until they are walked back, rows are announced a step before they are
-# written and, on the way back, while the later step is walked: V, which it needs at its end, and gates during its elimination,
-# the rest during its substitution, so that memory never idles.
+# Where a block's states are too large (bytes) to stay near until they are walked back, rows are announced: side by side a step
+# before they are written; and in both layouts on the way back, while the later step is walked: V, which it needs at its end, and
+# gates before or during its elimination, the rest after or during its substitution, so that memory never idles.
 FAR = 2**21
 
 
