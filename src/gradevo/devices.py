@@ -34,7 +34,7 @@ def said_of(device: str) -> str:
 
 
 def kernels(device: str) -> Any:
-    """The module with ``forward``, ``adjoint``, ``visit`` and ``gradient``: gradevo.kernels.cpu, or gradevo.cuda.backend. Errors
+    """The module with ``forward``, ``adjoint``, ``terms`` and ``gradient``: gradevo.kernels.cpu, or gradevo.cuda.backend. Errors
     as ``resolved``."""
     if resolved(device) == "cpu":
         from gradevo.kernels import cpu

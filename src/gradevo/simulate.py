@@ -153,14 +153,7 @@ def terms_numpy(
     passive = passive_properties(neuron, len(densities), capacitance, axial_resistivity)
     if not loss.is_sum_of_squares:
         return loss.terms(kernels(device).forward(plan, densities, False, threads, passive)[0], target)
-    terms = np.empty(len(densities) * plan.protocol.n_stimuli)
-    squares = loss.against(target, _precision(densities))
-
-    def look(simulations: slice, stimuli: np.ndarray, voltages: np.ndarray) -> None:
-        terms[simulations] = squares(stimuli, voltages)
-
-    kernels(device).visit(plan, densities, look, threads, passive)
-    return terms.reshape(len(densities), -1)
+    return kernels(device).terms(plan, densities, loss.against(target, _precision(densities)), threads, passive)
 
 
 def gradient_numpy(
@@ -210,5 +203,4 @@ def warm_up(neuron: Neuron, dtype: type = np.float64) -> float:
     loss = make_loss("mse", Recorded(plan.protocol.sample_times_ms, 1, neuron.n_compartments))
     target = np.zeros((1, plan.protocol.n_samples, 1))
     gradient_numpy(neuron, densities, plan, loss, target, threads=1)
-    terms_numpy(neuron, densities, plan, loss, target, threads=1)
     return compile_seconds() - before

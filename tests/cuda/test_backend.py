@@ -123,17 +123,8 @@ def test_gradient_of_a_sum_of_squares_is_the_cpu_kernels():
     squares = squares_loss("mse", rng.uniform(0.5, 1.0, one)).against(rng.normal(-60.0, 10.0, one), np.float64)
     (terms, found), (sums, law) = (k.gradient(case.plan, case.densities, squares) for k in (backend, cpu))
     assert relative(terms, sums) < 1e-11
+    assert np.array_equal(backend.terms(case.plan, case.densities, squares), terms)
     assert relative(found.densities, law.densities) < 1e-9
-
-
-def test_voltages_are_shown_once_with_their_stimuli():
-    case, shown = Small("balanced", "hh"), []
-    backend.visit(case.plan, case.densities, lambda *seen: shown.append(seen))
-    ((simulations, stimuli, voltages),) = shown
-    law = backend.forward(case.plan, case.densities, keep=False)[0]
-    assert simulations == slice(0, len(stimuli))
-    assert np.array_equal(stimuli, np.tile(np.arange(law.shape[1]), len(law)))
-    assert np.array_equal(voltages.reshape(law.shape), law)
 
 
 @layouts

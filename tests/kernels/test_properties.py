@@ -107,27 +107,16 @@ def test_bits_depend_neither_on_batch_nor_on_threads_nor_on_checkpoints(case: Ca
         assert np.array_equal(voltages, again[0]), how
         assert np.array_equal(gradients, again[1]), how
 
-    # shown a few blocks at a time
-    seen = np.empty_like(voltages).reshape(-1, *voltages.shape[2:])
-
-    def look(simulations: slice, stimuli: np.ndarray, mine: np.ndarray) -> None:
-        assert np.array_equal(stimuli, np.arange(len(seen))[simulations] % case.protocol.n_stimuli)
-        seen[simulations] = mine
-
-    for cached in (cpu.CACHED_BYTES, 1):
-        for how in hows[:4]:
-            seen[:] = 0.0
-            with patch.object(cpu, "CACHED_BYTES", cached):
-                cpu.visit(case.plan, densities, look, **how)
-            assert np.array_equal(seen.reshape(voltages.shape), voltages, equal_nan=True)
-
-    # there and back, block by block; with every state, and with checkpoints
+    # block by block; there alone, and there and back, with every state and with checkpoints
     weights = np.random.default_rng(1).uniform(0.5, 1.0, voltages.shape[1:])
     squares = squares_loss("mse", weights).against(case.weights[0], dtype)
-    stimuli, slopes = np.arange(len(seen)) % case.protocol.n_stimuli, np.empty_like(seen)
-    sums = squares(stimuli, seen, slopes).reshape(voltages.shape[:2])
+    flat = voltages.reshape(-1, *voltages.shape[2:])
+    stimuli, slopes = np.arange(len(flat)) % case.protocol.n_stimuli, np.empty_like(flat)
+    sums = squares(stimuli, flat, slopes).reshape(voltages.shape[:2])
     apart = cpu.adjoint(cpu.forward(case.plan, densities, keep=True)[2], slopes, passive=True)
     assert apart.passive is not None
+    for how in hows[:4]:
+        assert np.array_equal(cpu.terms(case.plan, densities, squares, **how), sums, equal_nan=True)
     for kept in (cpu.KEPT_BYTES, 0):
         for how in hows[:4]:
             with patch.object(cpu, "KEPT_BYTES", kept):
@@ -167,6 +156,7 @@ def test_absurd_parameters_give_finite_numbers_or_are_flagged(case: Case, dtype:
     squares = squares_loss("mse", np.ones(voltages.shape[2:])).against(np.full(voltages.shape[1:], -65.0), dtype)
     terms, found = cpu.gradient(case.plan, case.densities.astype(dtype), squares)
     assert np.array_equal(np.isnan(terms), diverged)
+    assert np.array_equal(terms, cpu.terms(case.plan, case.densities.astype(dtype), squares), equal_nan=True)
     assert np.isfinite(terms[~diverged]).all()
     assert np.isfinite(found.densities).all()
     assert not found.densities[diverged.all(axis=1)].any()

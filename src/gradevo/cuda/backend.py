@@ -1,7 +1,6 @@
 """From densities to voltages, and from the voltages' adjoints to the densities', on a CUDA device. The functions, their arguments
 and their results are those of kernels/cpu.py; what is not in numpy stays on the device (arrays.py)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,18 +100,18 @@ def adjoint(run: Run, voltage_gradients: Any, passive: bool = False) -> Slopes:
     return Slopes(densities, Passive(capacitance, conductances))
 
 
-def visit(
+def terms(
     plan: Plan,
-    densities: Any,
-    look: Callable[[slice, np.ndarray, Any], Any],
+    densities: np.ndarray,
+    squares: Squares,
     threads: int | None = None,
     passive: Passive | None = None,
     across: bool | None = None,
-) -> None:
-    """Simulates, and calls ``look(simulations, stimuli [k], voltages [k, samples, sites] mV)`` once, for all. Voltages are numpy
-    or torch, as the densities are. Other arguments and errors as `forward`."""
+) -> np.ndarray:
+    """A sum of squares [population, stimuli], NaN where diverged, from and to numpy arrays. Other arguments and errors as
+    `forward`."""
     voltages = forward(plan, densities, False, threads, passive, None, across)[0]
-    look(slice(0, len(voltages) * plan.protocol.n_stimuli), *_one_by_one(plan, voltages))
+    return squares(*_one_by_one(plan, voltages)).reshape(voltages.shape[:2])
 
 
 def gradient(
@@ -124,12 +123,11 @@ def gradient(
     passive_gradient: bool = False,
     across: bool | None = None,
 ) -> tuple[np.ndarray, Slopes]:
-    """A sum of squares [population, stimuli], NaN where diverged, and the derivatives of its mean over stimuli, from and to numpy
-    arrays. Other arguments and errors as `forward`."""
+    """As `terms`, and the derivatives of its mean over stimuli."""
     voltages, _, run = forward(plan, densities, True, threads, passive, None, across)
     stimuli, slopes = _one_by_one(plan, voltages)
-    terms = squares(stimuli, slopes, slopes=slopes)
-    return terms.reshape(voltages.shape[:2]), adjoint(run, slopes, passive_gradient)
+    sums = squares(stimuli, slopes, slopes=slopes)
+    return sums.reshape(voltages.shape[:2]), adjoint(run, slopes, passive_gradient)
 
 
 def _one_by_one(plan: Plan, voltages: Any) -> tuple[np.ndarray, Any]:

@@ -1,7 +1,7 @@
 """From a channel declaration to the source of its fused kernel.
 
 The generated module is primitives.py, the channel set's code, driver.py, across_driver.py, tangent_driver.py, squares.py and
-gradient_driver.py, in one file (modules.py).
+comparison_driver.py, in one file (modules.py).
 """
 
 import ast
@@ -282,8 +282,8 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
     single = precision == "float32"
     primitives = (_HERE / "primitives.py").read_text().replace("SINGLE = False", f"SINGLE = {single}", 1)
     drivers = [_in_two((_HERE / name).read_text()) for name in ("driver.py", "across_driver.py", "tangent_driver.py")]
-    side_by_side = (_HERE / "gradient_driver.py").read_text()
-    across = re.sub(r"\b(gradient|forward|adjoint)\(", r"\1_across(", side_by_side)
+    side_by_side = (_HERE / "comparison_driver.py").read_text()
+    across = re.sub(r"\b(compare|forward|adjoint)\(", r"\1_across(", side_by_side)
     drivers += [(_HERE / "squares.py").read_text(), side_by_side, across]
     lanes = hashlib.sha256((_HERE / "lanes.py").read_bytes()).hexdigest()
     width = VECTOR_BYTES // (4 if single else 8)

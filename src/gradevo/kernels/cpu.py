@@ -1,7 +1,7 @@
 """Runs the generated kernels: from densities to voltages, and from the voltages' adjoints to the densities'."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,14 +16,10 @@ from gradevo.kernels.plan import Passive, Plan, make_plan
 from gradevo.kernels.threads import available_threads, in_threads
 from gradevo.units import UF_PER_CM2_UM2_TO_NF
 
-__all__ = ["Passive", "Plan", "adjoint", "forward", "gradient", "make_plan", "visit"]
+__all__ = ["Passive", "Plan", "adjoint", "forward", "gradient", "make_plan", "terms"]
 
 KEPT_BYTES = 512 * 2**20
 """Up to this much memory, a gradient keeps every state; beyond, it keeps checkpoints and runs each segment twice."""
-
-CACHED_BYTES = 4 * 2**20
-"""`visit` takes as many blocks at once in each thread as keep their voltages within this, a part of a core's share of the last
-cache."""
 
 SEGMENT_BYTES = 2 * 2**20
 """Between checkpoints there are as many steps as keep their states within this, and are walked back out of a near cache."""
@@ -58,14 +54,13 @@ class Batch:
         """Of every state of one block, kept."""
         return (self.plan.protocol.n_steps + 1) * math.prod(self.kept_shape) * np.dtype(self.dtype).itemsize
 
-    def part(self, first: int, end: int, offset: int) -> tuple[Any, ...]:
-        """What the passes over blocks first to end have in common, in the order of the kernels' arguments; records begin with
-        simulation ``offset``."""
+    def part(self, first: int, end: int) -> tuple[Any, ...]:
+        """What the passes over blocks first to end have in common, in the order of the kernels' arguments."""
         plan, p = self.plan, self.plan.protocol
         matrix = (a if len(a) == 1 else a[first:end] for a in self.matrix)
         return (
             p.n_steps, plan.elimination.graph, *matrix, p.implicitness, plan.clock, plan.drive, self.layout.stimulus[first:end],
-            self.layout.simulation[first:end] - offset, self.densities[first:end], plan.recorded, plan.neuron.n_compartments,
+            self.layout.simulation[first:end], self.densities[first:end], plan.recorded, plan.neuron.n_compartments,
         )  # fmt: skip
 
     def recorded_shape(self, simulations: int) -> tuple[int, int, int]:
@@ -188,7 +183,7 @@ def forward(
 
     def simulate_blocks(shares: Iterator[tuple[int, int]]) -> None:
         for first, end in shares:
-            _simulate(batch, first, end, _share(kept, first, end), voltages, 0, diverged[first:end])
+            _simulate(batch, first, end, _share(kept, first, end), voltages, diverged[first:end])
 
     in_threads(batch.threads, blocks, simulate_blocks)
     bad = diverged.reshape(-1)[: batch.layout.total]
@@ -204,7 +199,7 @@ def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> S
     if not run.kept.whole and not run.kept.checkpoints.shape[1] and batch.plan.protocol.n_steps:
         raise ValueError("the forward pass kept nothing for its adjoint; run it with keep=True")
     upstream = np.ascontiguousarray(voltage_gradients.reshape(batch.recorded_shape(batch.layout.total)), batch.dtype)
-    bars = _bars(batch, passive)
+    bars = _bars(batch, True, passive)
 
     def walk_blocks(shares: Iterator[tuple[int, int]]) -> None:
         for first, end in shares:
@@ -214,38 +209,17 @@ def adjoint(run: Run, voltage_gradients: np.ndarray, passive: bool = False) -> S
     return _collect(batch, bars, run.diverged, passive)
 
 
-def visit(
+def terms(
     plan: Plan,
     densities: np.ndarray,
-    look: Callable[[slice, np.ndarray, np.ndarray], Any],
+    squares: Squares,
     threads: int | None = None,
     passive: Passive | None = None,
     across: bool | None = None,
-) -> None:
-    """Simulates, and never holds all voltages: ``look(simulations, stimuli [k], voltages [k, samples, sites] mV)`` is shown those
-    of a few simulations at a time, which the slice names, while they are still in the cache.
-
-    Threads call it, so it must not simulate; the voltages (NaN where diverged) are gone after it. The same bits as `forward`.
-    Arguments and errors as there.
-    """
+) -> np.ndarray:
+    """A sum of squares [population, stimuli], NaN where diverged; the same bits as `gradient`'s. Arguments, errors as there."""
     batch = make_batch(plan, densities, threads, passive, across)
-    layout = batch.layout
-    block_bytes = math.prod(batch.records_shape(1)) * np.dtype(batch.dtype).itemsize
-    at_once = max(1, min(CACHED_BYTES // block_bytes, -(-layout.blocks // batch.threads)))
-
-    def look_at(shares: Iterator[tuple[int, int]]) -> None:
-        kept, records = _room(batch, at_once, False, False, 1), memory.acquire(batch.records_shape(at_once), batch.dtype)
-        for first, end in shares:
-            mine = layout.simulations(first, end)
-            count = mine.stop - mine.start
-            diverged = np.empty((end - first, layout.stimulus.shape[1]), np.bool_)
-            _simulate(batch, first, end, _share(kept, 0, end - first), records, mine.start, diverged)
-            voltages = records[:count]
-            voltages[diverged.reshape(-1)[:count]] = np.nan
-            look(mine, layout.stimulus[first:end].reshape(-1)[:count], voltages)
-        memory.release(records)
-
-    in_threads(batch.threads, layout.blocks, look_at, at_once)
+    return _compare(batch, squares, _bars(batch, False, False), False)[0]
 
 
 def gradient(
@@ -259,36 +233,46 @@ def gradient(
 ) -> tuple[np.ndarray, Slopes]:
     """A sum of squares [population, stimuli], NaN where diverged, and the derivatives of its mean over stimuli.
 
-    Each thread simulates a block, compares it with the target, and at once walks it back, so that only so many blocks' states are
-    ever held. The same bits as `forward`, ``squares`` and `adjoint`. Arguments and errors as there; ValueError if ``squares`` was
-    not made for this protocol and precision.
+    The same bits as `forward`, ``squares`` and `adjoint`. Arguments and errors as there; ValueError if ``squares`` was not made
+    for this protocol and precision.
     """
     batch = make_batch(plan, densities, threads, passive, across)
-    layout = batch.layout
+    bars = _bars(batch, True, passive_gradient)
+    sums, diverged = _compare(batch, squares, bars, passive_gradient)
+    return sums, _collect(batch, bars, diverged, passive_gradient)
+
+
+def _compare(batch: Batch, squares: Squares, bars: list[np.ndarray], passive: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of squares [population, stimuli] and diverged [simulations]; and fills the bars, if they have blocks.
+
+    Each thread simulates a block, compares it with the target, and at once walks it back, so that only so many blocks' states are
+    ever held.
+    """
+    plan, layout, back = batch.plan, batch.layout, len(bars[0]) > 0
     squares.check_made_for(plan.protocol.n_stimuli, batch.recorded_shape(1)[1:], batch.dtype)
     in_work = min(batch.threads, layout.blocks)
-    whole, every = batch.block_bytes * in_work <= KEPT_BYTES, _steps_between_checkpoints(batch, in_work)
-    terms, diverged = np.empty(layout.total), np.empty(layout.stimulus.shape, np.bool_)
-    bars = _bars(batch, passive_gradient)
-    run = batch.module.gradient_across if layout.across else batch.module.gradient
-    common = batch.part(0, layout.blocks, 0)
+    whole = back and batch.block_bytes * in_work <= KEPT_BYTES
+    every = _steps_between_checkpoints(batch, in_work)
+    sums, diverged = np.empty(layout.total), np.empty(layout.stimulus.shape, np.bool_)
+    run = batch.module.compare_across if layout.across else batch.module.compare
+    common = batch.part(0, layout.blocks)
 
     def there_and_back(shares: Iterator[tuple[int, int]]) -> None:
-        kept, records = _room(batch, 1, True, whole, every), memory.acquire(batch.records_shape(1), batch.dtype)
+        kept, records = _room(batch, 1, back, whole, every), memory.acquire(batch.records_shape(1), batch.dtype)
         # between checkpoints, a state and the next; and a segment, walked back
         running = kept.states if whole else memory.acquire((1, 2, *batch.state_shape), batch.dtype)
-        states = kept.states if whole else memory.acquire((1, every + 1, *batch.kept_shape), batch.dtype)
+        segment = (1, every + 1, *batch.kept_shape)
+        states = memory.acquire(segment, batch.dtype) if back and not whole else kept.states
         for first, end in shares:
             call(
                 run, first, end, *common, plan.initial_state, whole, running, states, kept.checkpoints, every,
-                squares.target, squares.weights, squares.scale, records, terms, diverged, passive_gradient, *bars,
+                squares.target, squares.weights, squares.scale, records, sums, diverged, passive, *bars,
             )  # fmt: skip
         for buffer in (states, kept.checkpoints, records):
             memory.release(buffer)
 
     in_threads(batch.threads, layout.blocks, there_and_back)
-    slopes = _collect(batch, bars, diverged.reshape(-1)[: layout.total], passive_gradient)
-    return terms.reshape(len(densities), -1), slopes
+    return sums.reshape(batch.n_population, -1), diverged.reshape(-1)[: layout.total]
 
 
 def _room(batch: Batch, blocks: int, keep: bool, whole: bool, every: int) -> Kept:
@@ -314,14 +298,12 @@ def _share(kept: Kept, first: int, end: int) -> Kept:
     return kept._replace(states=kept.states[first:end], checkpoints=kept.checkpoints[first:end])
 
 
-def _simulate(
-    batch: Batch, first: int, end: int, kept: Kept, records: np.ndarray, offset: int, diverged: np.ndarray
-) -> None:  # fmt: skip
-    """Blocks first to end; kept and diverged are theirs alone, records [simulations from ``offset`` on, samples, sites]."""
+def _simulate(batch: Batch, first: int, end: int, kept: Kept, records: np.ndarray, diverged: np.ndarray) -> None:
+    """Blocks first to end; kept and diverged are theirs alone, records [simulations, samples, sites]."""
     run = batch.module.forward_across if batch.layout.across else batch.module.forward
     states = kept.states if kept.whole else memory.acquire((1, 2, *batch.state_shape), batch.dtype)
     call(
-        run, *batch.part(first, end, offset), batch.plan.initial_state, kept.whole, states, kept.checkpoints, kept.every,
+        run, *batch.part(first, end), batch.plan.initial_state, kept.whole, states, kept.checkpoints, kept.every,
         records, diverged,
     )  # fmt: skip
     if not kept.whole:
@@ -335,21 +317,21 @@ def _walk_back(
     run = batch.module.adjoint_across if batch.layout.across else batch.module.adjoint
     states = kept.states if kept.whole else memory.acquire((1, kept.every + 1, *batch.kept_shape), batch.dtype)
     call(
-        run, *batch.part(first, end, 0), kept.whole, states, kept.checkpoints, kept.every, upstream, passive,
+        run, *batch.part(first, end), kept.whole, states, kept.checkpoints, kept.every, upstream, passive,
         *(bar[first:end] for bar in bars),
     )  # fmt: skip
     if not kept.whole:
         memory.release(states)
 
 
-def _bars(batch: Batch, passive: bool) -> list[np.ndarray]:
-    """Memory for the adjoints of densities, capacitances and entries."""
-    layout, blocks = batch.layout, batch.layout.blocks if passive else 0
+def _bars(batch: Batch, densities: bool, passive: bool) -> list[np.ndarray]:
+    """Memory for the adjoints of densities, capacitances and entries: those that are asked for, the others have no blocks."""
+    layout, blocks = batch.layout, batch.layout.blocks
     lane = () if layout.across else (layout.width,)
     return [
-        memory.empty(batch.densities.shape, batch.dtype),
-        memory.empty((blocks, layout.rows, layout.width), batch.dtype),
-        memory.empty((blocks, batch.matrix[1].shape[1], *lane), batch.dtype),
+        memory.empty((blocks if densities else 0, *batch.densities.shape[1:]), batch.dtype),
+        memory.empty((blocks if passive else 0, layout.rows, layout.width), batch.dtype),
+        memory.empty((blocks if passive else 0, batch.matrix[1].shape[1], *lane), batch.dtype),
     ]
 
 

@@ -25,6 +25,9 @@ from gradevo.kernels.memory import aligned
 # neuron. 200 steps of the squid axon take 3.6 ms side by side for 1 to 8 simulations of 184 compartments and 0.7 ms for each
 # across; of 24 compartments 0.6 and 0.14 ms, of 868 compartments 18 and 3.1 ms.
 _SOLVE_SIDE_BY_SIDE, _SOLVE_ACROSS, _STEP_ACROSS = 0.4, 1.1, 30.0
+# How much longer two threads take, each on a core, than half the time of one: 400 steps of 6 simulations of 24 compartments take
+# 1.45 ms side by side, one block for one thread, and 1.6 to 1.8 ms across, in two; 8 of 61 compartments 3.8 and 4.2 ms.
+_IN_COMPANY = 1.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +96,12 @@ def choose_layout(
     blocks = -(-total // width)
     if across is None:
         n = place.size
-        side_by_side_costs = -(-blocks // threads) * n * width * (1.0 + _SOLVE_SIDE_BY_SIDE)
-        across_costs = -(-total // threads) * (-(-n // width) * width + n * _SOLVE_ACROSS + _STEP_ACROSS)
-        across = across_costs < side_by_side_costs
+
+        def time(blocks: int, of_one: float) -> float:
+            return -(-blocks // threads) * of_one * (_IN_COMPANY if min(blocks, threads) > 1 else 1.0)
+
+        side_by_side = time(blocks, n * width * (1.0 + _SOLVE_SIDE_BY_SIDE))
+        across = time(total, -(-n // width) * width + n * _SOLVE_ACROSS + _STEP_ACROSS) < side_by_side
     per_block = 1 if across else width
     blocks = total if across else blocks
     simulation = np.minimum(np.arange(blocks * per_block), total - 1).reshape(blocks, per_block)

@@ -128,12 +128,12 @@ def stream_jacobian(
 
     def walk(shares: Iterator[tuple[int, int]]) -> None:
         room = _Room.of(batch, sets)
-        for group, _ in shares:
+        for group in (g for first, end in shares for g in range(first, end)):
             for stimulus in range(bounds[group], bounds[group + 1]):
                 mine = partial(consume, group, stimulus)
                 _walk(batch, stimulus, sets, room, voltages[stimulus], directions.count, windows, mine)
 
-    in_threads(batch.threads, groups, walk, 1)
+    in_threads(batch.threads, groups, walk)
     return voltages
 
 

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 
 
@@ -31,38 +31,39 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def in_threads(
-    threads: int, n_blocks: int, work: Callable[[Iterator[tuple[int, int]]], None], at_once: int | None = None
-) -> None:
+def in_threads(threads: int, n_blocks: int, work: Callable[[Iterator[tuple[int, int]]], None]) -> None:
     """Calls work(shares) in each thread; shares gives the next blocks (first, end) that no thread has taken, until none is left.
 
-    Cores are not equally quick, least of all a virtual machine's: whoever is done takes more. Shares are large first and single
-    blocks at the end, which is few calls and little waiting for the last; with ``at_once``, of at most so many blocks. ``work``
-    must not call in_threads. What it raises is raised here, when no thread is at work any more.
+    The calling thread is one of them, and does not wait for those that would wake up when all is done. Cores are not equally
+    quick, least of all a virtual machine's: whoever is done takes more. Shares are large first and single blocks at the end, which
+    is few calls and little waiting for the last. ``work`` must not call in_threads. What it raises is raised here, when no thread
+    is at work any more.
     """
-    shares = deque(_shares(threads, n_blocks, at_once))
-    workers = min(threads, len(shares))
-    if workers == 1:
-        work(_taken_from(shares))
-        return
-    futures = [_pool(threads).submit(work, _taken_from(shares)) for _ in range(workers)]
+    shares = deque(_shares(threads, n_blocks))
+
+    def take() -> None:
+        try:
+            work(_taken_from(shares))
+        finally:
+            # after an error, or a Ctrl-C, what was not begun is left
+            shares.clear()
+
+    helpers = [_pool(threads).submit(take) for _ in range(min(threads, len(shares)) - 1)]
     try:
-        wait(futures, return_when=FIRST_EXCEPTION)
+        take()
     finally:
-        # after an error, or a Ctrl-C, what was not begun is left
-        shares.clear()
-        wait(futures)
-    for future in futures:
-        future.result()
+        begun = [helper for helper in helpers if not helper.cancel()]
+        wait(begun)
+    for helper in begun:
+        helper.result()
 
 
-def _shares(threads: int, n_blocks: int, at_once: int | None) -> Iterator[tuple[int, int]]:
+def _shares(threads: int, n_blocks: int) -> Iterator[tuple[int, int]]:
     """Contiguous ranges of blocks."""
     first = 0
     while first < n_blocks:
         left = n_blocks - first
         size = left if threads == 1 else -(-left // (2 * threads))
-        size = min(at_once or size, size)
         yield first, first + size
         first += size
 

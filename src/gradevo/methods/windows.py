@@ -80,7 +80,7 @@ class Windows:
         def run(shares: Iterator[tuple[int, int]]) -> None:
             states = memory.empty((2, *batch.state_shape), np.float64)
             diagonal, rhs = (memory.empty((plan.elimination.n_rows,), np.float64) for _ in range(2))
-            for block, _ in shares:
+            for block in (b for first, end in shares for b in range(first, end)):
                 matrix = tuple(part[block if len(part) > 1 else 0] for part in batch.matrix)
                 off, injected = matrix[1].copy(), np.zeros(plan.elimination.n_rows)
                 states[0] = plan.initial_state[:, None]
@@ -96,7 +96,7 @@ class Windows:
                         found[block] = np.nan
                     states[0, row, 0, lane] = target[block % n_stimuli, stop // protocol.steps_per_sample]
 
-        in_threads(batch.threads, len(found), run, 1)
+        in_threads(batch.threads, len(found), run)
         return found.reshape(len(values), n_stimuli, *found.shape[1:])
 
     def residual_products(self, theta: np.ndarray) -> ResidualProducts:
