@@ -35,9 +35,9 @@ def in_threads(threads: int, n_blocks: int, work: Callable[[Iterator[tuple[int, 
     """Calls work(shares) in each thread; shares gives the next blocks (first, end) that no thread has taken, until none is left.
 
     The calling thread is one of them, and does not wait for those that would wake up when all is done. Cores are not equally
-    quick, least of all a virtual machine's: whoever is done takes more. Shares are large first and single blocks at the end, which
-    is few calls and little waiting for the last. ``work`` must not call in_threads. What it raises is raised here, when no thread
-    is at work any more.
+    quick, least of all a virtual machine's: whoever is done takes more. Shares are large first and single blocks at the end, for
+    few calls and little waiting for the last. ``work`` must not call in_threads. What it raises is raised here, when no thread is
+    at work any more.
     """
     shares = deque(_shares(threads, n_blocks))
 
