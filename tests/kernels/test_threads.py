@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from gradevo.kernels import threads as pools
 from gradevo.kernels.threads import in_threads
 
 
@@ -43,6 +44,17 @@ def test_who_is_done_takes_more():
 
     in_threads(2, 8, work)
     assert sorted(taken.values()) == [2, 6], "the first share, and all the others"
+
+
+def test_who_never_begins_is_not_waited_for():
+    """All other threads are busy; the caller does all."""
+    busy = threading.Event()
+    others = [pools._pool(2).submit(busy.wait, 10) for _ in range(2)]
+    taken: list[tuple[int, int]] = []
+    in_threads(2, 8, taken.extend)
+    assert not any(other.done() for other in others)
+    assert sum(end - first for first, end in taken) == 8
+    busy.set()
 
 
 def test_an_error_reaches_the_caller_when_nobody_is_at_work_any_more():
