@@ -73,5 +73,5 @@ def test_an_error_reaches_the_caller_when_nobody_is_at_work_any_more():
     with pytest.raises(ArithmeticError, match="block 25"):
         in_threads(2, 100, work)
     assert not at_work
-    assert begun[:2] == [0, 25]
+    assert sorted(begun)[:2] == [0, 25]
     assert len(begun) < 5, "what was not begun is left"
