@@ -81,11 +81,6 @@ class Layout:
         """[block, entry, lane] ([block, entry] across) -> [simulations, entries]."""
         return values if self.across else np.moveaxis(values, -1, 1).reshape(-1, values.shape[1])[: self.total]
 
-    def simulations(self, first: int, end: int) -> slice:
-        """The simulations of blocks first to end."""
-        per_block = 1 if self.across else self.width
-        return slice(first * per_block, min(end * per_block, self.total))
-
 
 def choose_layout(
     n_population: int, n_stimuli: int, place: np.ndarray, threads: int, dtype: type, across: bool | None = None
