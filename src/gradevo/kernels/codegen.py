@@ -157,64 +157,66 @@ def _gate_slopes(channels: ChannelSet, new: str) -> list[str]:
     return lines
 
 
-def _current_slopes(channels: ChannelSet) -> list[str]:
-    """Code that leaves, from the gates x_i and the solved voltage, pull_c = E_c - V* of channel c, open_c, the product of its
-    gates, and open_c_i, the derivative of that in gate i."""
-    lines = []
+def _current_slopes(channels: ChannelSet) -> list[list[str]]:
+    """Per channel, code that leaves, from the gates x_i and the solved voltage, pull_c = E_c - V* of channel c, open_c, the
+    product of its gates, and open_c_i, the derivative of that in gate i."""
+    every = []
     for c, gates in enumerate(_gate_powers(channels)):
-        lines.append(f"{_INDENT}pull_{c} = {channels.channels[c].reversal_mV!r} - solved")
+        lines = [f"{_INDENT}pull_{c} = {channels.channels[c].reversal_mV!r} - solved"]
         if gates:
             lines.append(f"{_INDENT}open_{c} = {_product([f'x_{i}' for i, p in gates for _ in range(p)])}")
         for i, p in gates:
             others = [f"x_{k}" for k, q in gates for _ in range(q if k != i else q - 1)]
             lines.append(f"{_INDENT}open_{c}_{i} = {_product(([repr(float(p))] if p > 1 else []) + others)}")
-    return lines
+        every.append(lines)
+    return every
 
 
 def _retreat(channels: ChannelSet) -> list[str]:
     """One compartment, one step, backwards: from mu, the adjoint of the right-hand side, to those of densities, gates, V. What
     the gates' rates have to do with it was kept in the state's row by ``advance_linearised``."""
     header = "def retreat(states, now, new, dens, at, mu, capacitance, theta, volts_bar, v_at, gates_bar, x_at, dens_bar):"
-    gates = range(len(channels.gates))
-    known = [f"{_INDENT}V = load(states, now)", *(f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)" for i in gates)]
+    after, known = 1 + len(channels.gates), []
     for i, gate in enumerate(channels.gates):
-        at = 1 + len(gates) + 2 * i
-        known += [] if gate.instantaneous else [f"{_INDENT}kept_{i} = load(states, new + {at} * WIDTH)"]
-        known.append(f"{_INDENT}slope_{i} = load(states, new + {at + 1} * WIDTH)")
-    return [_HEADER, header, *known, *_transposed_step(channels)]
+        kept = [] if gate.instantaneous else [f"{_INDENT}kept_{i} = load(states, new + {after + 2 * i} * WIDTH)"]
+        known.append([*kept, f"{_INDENT}slope_{i} = load(states, new + {after + 2 * i + 1} * WIDTH)"])
+    gates = [f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)" for i in range(len(channels.gates))]
+    return [_HEADER, header, f"{_INDENT}V = load(states, now)", *gates, *_transposed_step(channels, known)]
 
 
 def _retreat_anew(channels: ChannelSet) -> list[str]:
     """As ``retreat`` for a device whose arithmetic is quicker than its memory: from the states alone."""
     header = "def retreat_anew(states, now, new, dens, at, mu, capacitance, theta, h, volts_bar, v_at, gates_bar, x_at, dens_bar)"
     again = _gate_slopes(channels, "load(states, new + {at} * WIDTH)")
-    return [_HEADER, f"{header}:", f"{_INDENT}V = load(states, now)", *again, *_transposed_step(channels)]
+    backwards = _transposed_step(channels, [[] for _ in channels.gates])
+    return [_HEADER, f"{header}:", f"{_INDENT}V = load(states, now)", *again, *backwards]
 
 
-def _transposed_step(channels: ChannelSet) -> list[str]:
-    """The rest of both, from V, the gates x_i and their kept_i and slope_i."""
+def _transposed_step(channels: ChannelSet, known: list[list[str]]) -> list[str]:
+    """The rest of both, from V, the gates x_i, and kept_i and slope_i, which the lines ``known`` of each gate leave."""
+    slopes = _current_slopes(channels)
     lines = [
         f"{_INDENT}solved = V + theta * (load(states, new) - V)",
-        *_current_slopes(channels),
         f"{_INDENT}incoming = load(volts_bar, v_at) * (1.0 - 1.0 / theta) + capacitance * mu",
     ]
     for c, gates in enumerate(_gate_powers(channels)):
         here = f"dens_bar, at + {c} * WIDTH"
         opened = f" * open_{c}" if gates else ""
         lines += [
+            *slopes[c],
             f"{_INDENT}toward_{c} = mu * pull_{c}",
             f"{_INDENT}store({here}, load({here}) + toward_{c}{opened})",
         ]
         if gates:
             lines.append(f"{_INDENT}share_{c} = toward_{c} * load(dens, at + {c} * WIDTH)")
         for i, _ in gates:
-            lines.append(f"{_INDENT}bar_{i} = load(gates_bar, x_at + {i} * WIDTH) + share_{c} * open_{c}_{i}")
-    for i, gate in enumerate(channels.gates):
-        kept = "0.0" if gate.instantaneous else f"bar_{i} * kept_{i}"
-        lines += [
-            f"{_INDENT}incoming += bar_{i} * slope_{i}",
-            f"{_INDENT}store(gates_bar, x_at + {i} * WIDTH, {kept})",
-        ]
+            kept = "0.0" if channels.gates[i].instantaneous else f"bar_{i} * kept_{i}"
+            lines += [
+                f"{_INDENT}bar_{i} = load(gates_bar, x_at + {i} * WIDTH) + share_{c} * open_{c}_{i}",
+                *known[i],
+                f"{_INDENT}incoming += bar_{i} * slope_{i}",
+                f"{_INDENT}store(gates_bar, x_at + {i} * WIDTH, {kept})",
+            ]
     return [*lines, f"{_INDENT}store(volts_bar, v_at, incoming)", ""]
 
 
@@ -241,11 +243,10 @@ def _drive(channels: ChannelSet) -> list[str]:
         _HEADER,
         "def drive(states, new, dens, at, solved, coefficients, c_at, sources, s_at):",
         *(f"{_INDENT}x_{i} = load(states, new + {i + 1} * WIDTH)" for i in range(len(channels.gates))),
-        *_current_slopes(channels),
     ]
-    for c, gates in enumerate(_gate_powers(channels)):
+    for c, (gates, slopes) in enumerate(zip(_gate_powers(channels), _current_slopes(channels), strict=True)):
         opened = f" * open_{c}" if gates else ""
-        lines.append(f"{_INDENT}store(sources, s_at + {c} * WIDTH, pull_{c}{opened})")
+        lines += [*slopes, f"{_INDENT}store(sources, s_at + {c} * WIDTH, pull_{c}{opened})"]
         for i, _ in gates:
             value = f"pull_{c} * load(dens, at + {c} * WIDTH) * open_{c}_{i}"
             lines.append(f"{_INDENT}store(coefficients, c_at + {2 * len(channels.gates) + i} * WIDTH, {value})")
@@ -293,9 +294,18 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
     )
     setting = (
         "from gradevo.kernels.lanes import align_stack, alone, everywhere, memory\n\n"
-        f"WIDTH = {width}\nload, store, peek, poke, expect_load, expect_store = memory(WIDTH)\n\n"
+        f"WIDTH = {width}\nload, store, load_two, store_two, peek, poke, expect_load, expect_store = memory(WIDTH)\n\n"
     )
-    return note + "\n\n".join([primitives, setting + channel_source(channels), *drivers])
+    return note + "\n\n".join([primitives, setting + channel_source(channels), _advance_two(channels), *drivers])
+
+
+def _advance_two(channels: ChannelSet) -> str:
+    """``advance`` for two compartments at once, whose rows lie ``states_apart`` and ``dens_apart`` numbers apart: while the
+    results of one are waited for, the processor goes on with the other."""
+    text = "\n".join(_advance(channels))
+    text = re.sub(r"def (\w+)\((.*)\):", r"def \1_two(\2, states_apart, dens_apart):", text)
+    text = re.sub(r"\bload\((\w+), ([^()]+)\)", r"load_two(\1, \2, \1_apart)", text)
+    return re.sub(r"\bstore\((\w+), ([^,]+), (.*)\)", r"store_two(\1, \2, \1_apart, \3)", text)
 
 
 def _in_two(driver: str) -> str:

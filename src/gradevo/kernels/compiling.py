@@ -48,4 +48,20 @@ def _compile(function: Any, args: tuple[Any, ...]) -> None:
     with on_the_clock():
         import numba
 
-        function.compile(tuple(numba.typeof(a) for a in args))
+        with _instructions_as_written():
+            function.compile(tuple(numba.typeof(a) for a in args))
+
+
+@contextmanager
+def _instructions_as_written() -> Iterator[None]:
+    """LLVM leaves instructions in the order of the code. Otherwise it sorts them such that few registers are needed: the parts of
+    a vector, and what was written side by side so that one need not wait for another, come one after the other. No rounding
+    depends on it."""
+    # numba comes with it
+    from llvmlite import binding
+
+    binding.set_option("gradevo", "-enable-misched=false")
+    try:
+        yield
+    finally:
+        binding.set_option("gradevo", "-enable-misched=true")

@@ -121,18 +121,28 @@ def run_steps(
             k = order[p]
             pivot, right = load(base, k * WIDTH), load(injected, k * WIDTH)
             if k < n_compartments:
-                at, capacity = k * per_compartment, load(capacitance, k * WIDTH)
+                at, in_dens, capacity = k * per_compartment, k * per_density, load(capacitance, k * WIDTH)
                 if far and s + 2 < states.shape[0] + first:
                     for i in range(new + per_state + at, new + per_state + at + per_compartment, WIDTH):
                         expect_store(states, i)
                 if KEPT:
                     pivot, driven = advance_linearised(
-                        states, now + at, new + at, dens, k * per_density, pivot, capacity, h,
-                        states, new + at + VARIABLES * WIDTH,
+                        states, now + at, new + at, dens, in_dens, pivot, capacity, h, states, new + at + VARIABLES * WIDTH
                     )  # fmt: skip
+                    right = right + driven
+                elif k % 2 == 0 and k + 1 == n_compartments:
+                    pivot, driven = advance(states, now + at, new + at, dens, in_dens, pivot, capacity, h)
+                    right = right + driven
                 else:
-                    pivot, driven = advance(states, now + at, new + at, dens, k * per_density, pivot, capacity, h)
-                right = right + driven
+                    # their numbers follow the order: the first of two compartments advances both
+                    if k % 2 == 0:
+                        pivots, driven = advance_two(
+                            states, now + at, new + at, dens, in_dens, load_two(base, k * WIDTH, WIDTH),
+                            load_two(capacitance, k * WIDTH, WIDTH), h, per_compartment, per_density,
+                        )  # fmt: skip
+                        store_two(diagonal, k * WIDTH, WIDTH, pivots)
+                        store_two(rhs, k * WIDTH, WIDTH, load_two(injected, k * WIDTH, WIDTH) + driven)
+                    pivot, right = load(diagonal, k * WIDTH), load(rhs, k * WIDTH)
             eliminate(p, graph, diagonal, off, rhs, pivot, right)
         for p in range(order.size - 1, -1, -1):
             k = order[p]

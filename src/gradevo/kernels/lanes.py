@@ -210,11 +210,14 @@ select: Any = _select
 times_power_of_two: Any = _times_power_of_two
 
 
-def memory(width: int) -> tuple[Any, Any, Any, Any, Any, Any]:
-    """(load, store, peek, poke, expect_load, expect_store): load and store ``width`` consecutive numbers of a C-contiguous array,
-    at an index into its flat memory; peek and poke do so with the plain number there; the last two say that a load or store there
-    will come soon. Indices are not checked, and negative ones mean nothing (Numba's own indexing asks about the sign of every
-    one)."""
+def memory(width: int) -> tuple[Any, Any, Any, Any, Any, Any, Any, Any]:
+    """(load, store, load_two, store_two, peek, poke, expect_load, expect_store).
+
+    load and store ``width`` consecutive numbers of a C-contiguous array, at an index into its flat memory; load_two and store_two
+    do so at two places, the second so many numbers after the first, as one vector of twice as many lanes; peek and poke do so
+    with the plain number there; the last two say that a load or store there will come soon. Indices are not checked, and negative
+    ones mean nothing (Numba's own indexing asks about the sign of every one).
+    """
 
     def pointer(context: Any, builder: Any, array: types.Array, value: Any, index: Any) -> Any:
         begin = context.make_array(array)(context, builder, value).data
@@ -240,6 +243,37 @@ def memory(width: int) -> tuple[Any, Any, Any, Any, Any, Any]:
             return context.get_dummy_value()
 
         return types.void(array, index, value), codegen
+
+    def two_places(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
+        at, apart = (context.cast(builder, arguments[i], signature.args[i], types.intp) for i in (1, 2))
+        array = signature.args[0]
+        first, second = (pointer(context, builder, array, arguments[0], i) for i in (at, builder.add(at, apart)))
+        return first, second
+
+    def lanes_of(builder: Any, x: Any, y: Any, first: int, end: int) -> Any:
+        """Those of the two vectors, one after the other."""
+        return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(ir.IntType(32), end - first), list(range(first, end))))
+
+    @intrinsic
+    def load_two(typingctx: Any, array: Any, index: Any, apart: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            x, y = (builder.load(p, align=array.dtype.bitwidth // 8) for p in two_places(context, builder, signature, arguments))
+            return lanes_of(builder, x, y, 0, 2 * width)
+
+        return Lanes(array.dtype, 2 * width)(array, index, apart), codegen
+
+    @intrinsic
+    def store_two(typingctx: Any, array: Any, index: Any, apart: Any, value: Any) -> Any:
+        wanted = Lanes(array.dtype, 2 * width)
+
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            lanes = _as_lanes(context, builder, arguments[3], value, wanted)
+            for i, place in enumerate(two_places(context, builder, signature, arguments)):
+                half = lanes_of(builder, lanes, lanes, i * width, (i + 1) * width)
+                builder.store(half, place, align=array.dtype.bitwidth // 8)
+            return context.get_dummy_value()
+
+        return types.void(array, index, apart, value), codegen
 
     @intrinsic
     def peek(typingctx: Any, array: Any, index: Any) -> Any:
@@ -277,4 +311,4 @@ def memory(width: int) -> tuple[Any, Any, Any, Any, Any, Any]:
 
         return expect
 
-    return load, store, peek, poke, expecting(write=False), expecting(write=True)
+    return load, store, load_two, store_two, peek, poke, expecting(write=False), expecting(write=True)
