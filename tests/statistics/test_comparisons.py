@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from gradevo.config import check_config, load_config
-from gradevo.statistics.comparisons import CHEAPER, DEARER, SAME, compare_methods, ratio_interval
-from gradevo.statistics.paired import holm, signed_rank
+from gradevo.statistics.comparisons import CHEAPER, DEARER, SAME, compare_methods, ratio_interval, reach
+from gradevo.statistics.paired import Paired, holm, signed_rank
 from gradevo.statistics.settings import Settings, read_settings
 from tests.pages import ROOT
 from tests.statistics.fits import hits
@@ -96,6 +96,17 @@ def test_a_family_too_large_for_its_pairs_says_so():
     one = compare_methods(table, Settings(pairs=(("lbfgs", "ibea"),)))
     assert one["compared_with"].unique().tolist() == ["ibea"]
     assert set(one["verdict"]) == {CHEAPER}
+
+
+def test_a_note_never_contradicts_its_verdict():
+    """Holm's correction multiplies by the comparisons that are left. Eight pairs allow p = 2/256: 12 times that is beyond 5 %,
+    but after eight smaller p values it is 4 times."""
+    eight_pairs = Paired(10, 8, 0, 2, 2 / 256, -1.0)
+    smaller = np.full(8, 2 / 1024)
+    assert not reach(eight_pairs, np.append(smaller, [2 / 256] * 3))
+    assert "12 comparisons 0.094 or more" in reach(eight_pairs, np.append(np.full(8, 0.5), [np.nan] * 3))
+    # of seven pairs it is 4 x 2/128
+    assert "12 comparisons 0.062 or more" in reach(Paired(10, 7, 0, 3, 2 / 128, -1.0), np.append(smaller, [2 / 128] * 3))
 
 
 def test_without_a_pair_there_is_an_empty_table():

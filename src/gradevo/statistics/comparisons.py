@@ -41,11 +41,12 @@ def compare_methods(hits: pd.DataFrame, settings: Settings | None = None) -> pd.
             labels = {"problem": problem, "n_parameters": cell["n_parameters"].iloc[0], "target": target, "axis": axis}
             family = [each[i] for each in compared]
             corrected = holm(np.array([test.p for test, _ in family]))
-            for (a, b), (test, effects), p in zip(planned, family, corrected, strict=True):
+            for k, ((a, b), (test, effects), p) in enumerate(zip(planned, family, corrected, strict=True)):
                 row = labels | {"method": a, "compared_with": b}
                 row |= {"pairs": test.pairs, "wins": test.wins, "losses": test.losses, "ties": test.ties} | effects
                 row |= {"p_corrected": p, "comparisons": len(planned)}
-                rows.append(row | {"verdict": verdict(test, p), "note": reach(test, len(planned))})
+                others = np.array([other.p for j, (other, _) in enumerate(family) if j != k])
+                rows.append(row | {"verdict": verdict(test, p), "note": reach(test, others)})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -55,13 +56,17 @@ def verdict(test: Paired, p_corrected: float) -> str:
     return SAME
 
 
-def reach(test: Paired, comparisons: int) -> str:
-    """Why 5 % was out of reach whatever the costs; empty where it was not."""
+def reach(test: Paired, others: np.ndarray) -> str:
+    """Why 5 % was out of reach whatever the costs, given the p of the other comparisons; empty where it was not."""
     told = test.wins + test.losses
     if told < SMALLEST_N:
         return f"pairs that differ: {told}; with fewer than {SMALLEST_N} no test of pairs reaches 5 %"
-    if test.smallest_p * comparisons >= SIGNIFICANT:
-        return f"with {told} pairs and {comparisons} comparisons no corrected p is below {test.smallest_p * comparisons:.2g}"
+    smallest = holm(np.append(others, test.smallest_p))[-1]
+    if smallest >= SIGNIFICANT:
+        return (
+            f"with {told} pairs that differ p is {test.smallest_p:.2g} or more; "
+            f"corrected for {len(others) + 1} comparisons {smallest:.2g} or more"
+        )
     return ""
 
 
