@@ -82,7 +82,7 @@ def toy_config(**problem) -> dict:
             "two": {
                 "morphology": {"kind": "chain", "compartments": 2, "coupling_S_cm2": 0.5e-3},
                 "channels": "jones2024",
-                "densities": {"kind": "uniform", "fraction": 0.3, "seed": 1},
+                "densities": {"kind": "uniform", "fraction": 0.3, "seed": 101},
             }
         },
         "problems": {

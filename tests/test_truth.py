@@ -9,7 +9,9 @@ import sympy as sp
 from gradevo.channels import channel_set
 from gradevo.channels.base import evaluate
 from gradevo.config import check_config
+from gradevo.fit import fit
 from gradevo.fit_rows import loss_target
+from gradevo.starts import START_EDGE
 from gradevo.study import make_neuron, make_problem, make_targets, make_truth
 from gradevo.truth import perturbed
 from tests.fitting import toy_config, toy_problem
@@ -131,8 +133,20 @@ def test_starts_lie_at_their_distance_from_the_truth(view, factor):
 def test_starts_near_the_truth_stay_in_the_box():
     problem = toy_problem(bounds=[0.65, 1.4], start_factor=3.0)
     starts = problem.view("unit").densities(problem.view("unit").sample_initial(np.random.default_rng(0), 50))
-    assert (starts >= problem.low * (1 - 1e-12)).all()
-    assert (starts <= problem.high * (1 + 1e-12)).all()
+    edge = (problem.high / problem.low) ** START_EDGE
+    assert (starts >= problem.low * edge * (1 - 1e-12)).all()
+    assert (starts <= problem.high / edge * (1 + 1e-12)).all()
+    assert np.isclose(starts, problem.low * edge).any(), "some would leave it"
+
+
+@pytest.mark.parametrize("bound", ["low", "high"])
+def test_a_method_leaves_a_start_on_a_bound(bound):
+    """In the logit view a bound is infinitely far, with slopes of nearly zero."""
+    problem = toy_problem(bounds=[0.5, 2])
+    problem = replace(problem, start=getattr(problem, bound))
+    settings = {"starts": 1, "view": "logit"}
+    result = fit(problem, "adam", seed=0, budget_equivalents=3000, gradient_weight=2.5, settings=settings)
+    assert result.best_loss < 0.5 * result.columns["best_loss"][0]
 
 
 def test_a_distance_from_an_unknown_truth_is_refused():

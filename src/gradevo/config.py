@@ -77,6 +77,7 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
     if error is not None:
         raise ValueError(_explain(error))
     for name, neuron in checked["neurons"].items():
+        _check_seed(f"neurons.{name}.densities", neuron.get("densities", {}), checked)
         try:
             channel_set(neuron["channels"])
         except ValueError as error:
@@ -111,6 +112,16 @@ def check_config(config: Mapping[str, Any], schema: str | Path | None = None) ->
     if "identifiability" in checked:
         _check_identifiability(checked["identifiability"], checked["problems"])
     return checked
+
+
+def _check_seed(place: str, densities: Mapping[str, Any], config: Config) -> None:
+    """Raises ValueError where starts and true densities would come from the same random numbers."""
+    seed = densities.get("seed")
+    if seed in config["seeds"] and not config.get("neuron_per_seed", False):
+        raise ValueError(
+            f"{place}.seed is {seed}, which is one of the study's seeds too: that seed's starts would be drawn from the same "
+            "random numbers as the true densities, and lie close to them; give it another"
+        )
 
 
 def heldout_stimuli(problem: Mapping[str, Any]) -> dict[str, Any]:

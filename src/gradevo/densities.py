@@ -5,8 +5,10 @@ keep the channel set's density everywhere. Log-normal factors have median 1.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from gradevo.morphology import positive
 from gradevo.neuron import Neuron
@@ -69,9 +71,12 @@ def smooth(
     positive(length_um=length_um)
     _check_spread("sigma", sigma)
     varied = _varied(neuron, channels)
-    root = np.linalg.cholesky(np.exp(-tree_distances(neuron.morphology) / length_um))
-    rng = np.random.default_rng(seed)
-    return _scaled(neuron, varied, np.exp(sigma * rng.standard_normal((len(varied), neuron.n_compartments)) @ root.T))
+    independent = np.random.default_rng(seed).standard_normal((len(varied), neuron.n_compartments))
+    # BLAS rounds by the number of its threads, which is a job's cores: a neuron must not depend on that
+    with _libraries().limit(limits=1, user_api="blas"):
+        root = np.linalg.cholesky(np.exp(-tree_distances(neuron.morphology) / length_um))
+        logarithms = sigma * independent @ root.T
+    return _scaled(neuron, varied, np.exp(logarithms))
 
 
 def bursts(
@@ -108,6 +113,12 @@ DENSITIES = {
     "smooth": smooth,
     "bursts": bursts,
 }
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """NumPy's, looked for once: it takes milliseconds."""
+    return ThreadpoolController()
 
 
 def _varied(neuron: Neuron, channels: Sequence[str] | None) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from gradevo.kernels.compiling import compile_clock
 from gradevo.meter import TANGENT_WEIGHT, Meter, RunEnded
@@ -129,8 +130,10 @@ def _run(
     try:
         run = method.run  # imports the method's libraries: before the clock starts
         problem.warm_up()
-        meter.start()
-        status, message = run(problem, meter, rng, **settings)
+        # BLAS rounds by the number of its threads: with one, a method's results do not depend on the cores that it has
+        with threadpool_limits(1, user_api="blas"):
+            meter.start()
+            status, message = run(problem, meter, rng, **settings)
     except RunEnded as end:
         status, message = end.status, str(end)
     except Exception as error:  # noqa: BLE001 - the one place where any failure of a method becomes a row of the table

@@ -21,6 +21,7 @@ from gradevo.fit import Ended
 from gradevo.kept import KILLED, fit_key, jobs_before, keep, kept_folder, take_over
 from gradevo.kernels.compiling import compile_seconds
 from gradevo.kernels.threads import available_threads
+from gradevo.meter import TANGENT_WEIGHT
 from gradevo.methods import get_method
 from gradevo.problem import Problem
 from gradevo.result import Result, Status, write_result
@@ -149,7 +150,9 @@ def _given_up(config: Config, problem: Problem, method: str, seed: int, jobs: in
 def _warm_up(config: Config, problem: Problem, method: str) -> float:
     """Seconds that this process has spent on compiling. In one thread, and no more are begun: threads do not survive the forks
     to come."""
-    one_candidate = config["gradient_weight"] * problem.n_simulations
+    # one candidate, whatever the method asks of it
+    weight = max(config["gradient_weight"], 1.0 + config.get("tangent_weight", TANGENT_WEIGHT) * problem.n_parameters)
+    one_candidate = weight * problem.n_simulations
     threads, torch = os.environ.get("GRADEVO_THREADS"), _torch_if_needed(problem, method)
     torch_threads = torch.get_num_threads() if torch else 0
     os.environ["GRADEVO_THREADS"] = "1"

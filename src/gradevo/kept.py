@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradevo.config import LIMITS, Config
+from gradevo.config import LIMITS, Config, morphology_file
 from gradevo.files import write_aside
 from gradevo.methods import get_method
 from gradevo.provenance import describe_run
@@ -50,16 +50,22 @@ def fit_key(config: Config, problem: str, method: str, seed: int, targets: str |
     run = describe_run(chosen.module, config.get("device", "cpu"))
     machine = run.pop("hardware")
     declared = config["problems"][problem]
+    morphology = morphology_file(config, declared["neuron"])
     description: dict[str, Any] = {
         "problem": declared,
         "neuron": config["neurons"][declared["neuron"]],
-        "targets": hashlib.sha256(Path(targets).read_bytes()).hexdigest(),
+        "morphology": None if morphology is None else _content_hash(morphology),
+        "targets": _content_hash(targets),
         "settings": chosen.settings(config["methods"].get(method)),
         "limits": {key: config.get(key) for key in LIMITS},
         "run": {key: value for key, value in run.items() if key != "peak_memory_bytes"},
         "threads": threads,
     }
     return f"{problem}__{method}__s{seed}__{_half_hash(description)}{_half_hash(machine)}"
+
+
+def _content_hash(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _half_hash(described: dict[str, Any]) -> str:

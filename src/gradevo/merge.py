@@ -222,7 +222,12 @@ def _joined(name: str, parts: Sequence[Part], owners: pd.Series) -> pd.DataFrame
         table = part.tables[name]
         owner = owners.reindex(pd.MultiIndex.from_frame(pd.DataFrame(table[FIT]))).to_numpy()
         kept.append(table[owner == number])
-    return pd.concat([table for table in kept if len(table)], ignore_index=True)
+    return joined(kept)
+
+
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One table of several with the same columns; of none with a row, the empty one."""
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
 def _prices(parts: Sequence[Part]) -> dict[str, pd.DataFrame]:

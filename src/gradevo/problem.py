@@ -22,7 +22,7 @@ from gradevo.parameters import Inputs, Parameters, make_parameters
 from gradevo.protocol import Protocol
 from gradevo.sensitivity import ResidualProducts, residual_products
 from gradevo.simulate import gradient_numpy, terms_numpy
-from gradevo.starts import middle_of_box, near_truth
+from gradevo.starts import middle_of_box, near_truth, off_the_bounds
 from gradevo.stimulus import first_shared
 from gradevo.transforms import Transform, check_bounds
 
@@ -166,7 +166,7 @@ class Problem:
         return self.coordinates.to_density(thetas)
 
     def sample_initial(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """n starting points [n, P] in the view's coordinates: `start` first if there is one, the others random.
+        """n starting points [n, P] in the view's coordinates: `start` (off the bounds) first if there is one, the others random.
 
         Random ones are uniform in the middle half of the box on its log scale, or at `start_factor` from the truth.
         They depend on the generator alone, not on the view, and the first k of n are the same for every n: all methods begin at
@@ -177,7 +177,7 @@ class Problem:
         points = np.empty((n, self.n_parameters))
         first = 0
         if self.start is not None:
-            points[0] = self.start
+            points[0] = off_the_bounds(self.start, self.low, self.high)
             first = 1
         points[first:] = self.sample_random(rng, n - first, as_density=True)
         return self.coordinates.from_density(points)

@@ -2,6 +2,10 @@ rule fit:
     input:
         targets=f"{RESULTS}/targets/{{problem}}.npz",
         sources=lambda wildcards: sources(wildcards.method),
+        # measured targets are the same whatever the neuron
+        morphology=lambda wildcards: morphology(
+            config["problems"][wildcards.problem]["neuron"]
+        ),
     output:
         # one job runs all seeds: starting Python and compiling kernels costs seconds
         histories=expand(
@@ -26,6 +30,9 @@ rule fit:
     params:
         # not read by the script: a change in them makes these fits again, and no others
         problem=lambda wildcards: config["problems"][wildcards.problem],
+        neuron=lambda wildcards: config["neurons"][
+            config["problems"][wildcards.problem]["neuron"]
+        ],
         settings=lambda wildcards: get_method(wildcards.method).settings(
             config["methods"][wildcards.method]
         ),

@@ -9,7 +9,7 @@ import json
 import pandas as pd
 
 from gradevo.fit_rows import density_rows, summary_row
-from gradevo.merge import record_of
+from gradevo.merge import joined, record_of
 from gradevo.result import read_result, write_aside
 from gradevo.study import make_problems
 
@@ -22,7 +22,7 @@ fitted = [(problems[r.totals["problem"]][r.totals["seed"]], r) for r in results]
 summary = pd.DataFrame([summary_row(config, problem, r) for problem, r in fitted])
 densities = pd.DataFrame([row for problem, r in fitted for row in density_rows(problem, r)])
 record = record_of(config, results)
-histories = pd.concat([r.history for r in results if len(r.history)], ignore_index=True)
+histories = joined([r.history for r in results])
 
 write_aside(snakemake.output.summary, lambda path: summary.to_parquet(path, index=False))
 write_aside(snakemake.output.csv, lambda path: summary.to_csv(path, index=False))

@@ -3,8 +3,8 @@
 """The time loop of the fused kernel, forward and adjoint, for blocks of simulations laid out as lanes.
 
 A block is one vector of simulations (lanes.py); every array ends in that axis, and is walked by an index into its flat memory.
-This file is the half that knows no channel: codegen.py appends it to the code of one channel set (``advance``, ``conductance``,
-``advance_linearised``, ``retreat``), and Numba compiles the two as one module. It is never imported on its own.
+This file is the half that knows no channel: codegen.py appends it to the code of one channel set (``advance``, ``advance_two``,
+``conductance``, ``advance_linearised``, ``retreat``), and Numba compiles the two as one module. It is never imported on its own.
 
 Step s, from time t to t + dt, with implicitness theta (docs/numerics.md):
 
