@@ -54,6 +54,52 @@ def test_the_true_neuron_and_a_fit_of_it(tmp_path):
     assert data["capacitance_uF_cm2"] == pytest.approx(posed.parameters.inputs(values[None]).capacitance[0].tolist())
 
 
+def test_the_true_neuron_is_the_one_that_made_the_data(tmp_path):
+    """Its gates are shifted and its compartments finer than those of the neuron that is fitted."""
+    config = yaml.safe_load((ROOT / "config/ci.yaml").read_text())
+    config["problems"]["tree4_0_all"]["truth"] = {"shift_mV": {"Na": 2}, "refine": 3}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
+    run = export("neuron", tmp_path / "study.yaml", "tree4_0_all", tmp_path / "out/tree4.py")
+    assert run.exit_code == 0, run.exception
+    data = json.loads((tmp_path / "out/tree4.json").read_text())
+    assert sum(section["nseg"] for section in data["sections"]) == 1 + 3 * 3
+    shifted = next(path for path in (tmp_path / "out").glob("*.mod") if path.stem.endswith("_Na"))
+    assert shifted.stem != "hh_Na"
+
+
+def test_each_seeds_own_neuron(tmp_path):
+    """Na is fitted; K varies too and is not."""
+    config = yaml.safe_load((ROOT / "config/ci.yaml").read_text()) | {"neuron_per_seed": True}
+    config["problems"]["tree4_0_all"]["free"] = ["Na"]
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
+    declared = load_config(tmp_path / "study.yaml")
+    values = make_problem(declared, "tree4_0_all", seed=1).parameters.defaults
+    fit = tmp_path / "fit.json"
+    fit.write_text(json.dumps({"best_parameters": values.tolist(), "totals": {"problem": "tree4_0_all", "seed": 1}}))
+    for arguments, seed in ((("--fit", fit), 1), (("--seed", 1), 1), ((), 0)):
+        run = export("neuron", tmp_path / "study.yaml", "tree4_0_all", tmp_path / "out/tree4.py", *arguments)
+        assert run.exit_code == 0, run.exception
+        data = json.loads((tmp_path / "out/tree4.json").read_text())
+        assert data["densities_S_cm2"]["hh_K"] == make_neuron(declared, "tree4", seed)[1][1].tolist()
+
+
+@pytest.mark.parametrize("name", ["neuron.py", "json.py", "class.py"])
+def test_a_name_that_python_needs_itself(name, tmp_path):
+    run = export("neuron", CI, "chain2_all_all", tmp_path / name)
+    assert "has the name of a module" in str(run.exception)
+
+
+def test_mechanisms_of_another_script_are_not_overwritten(tmp_path):
+    config = yaml.safe_load((ROOT / "config/ci.yaml").read_text())
+    config["neurons"]["chain2"]["initial_mV"] = -62  # its gates begin elsewhere, which is said in the mechanism
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
+    assert export("neuron", CI, "chain2_all_all", tmp_path / "out/a.py").exit_code == 0
+    assert export("neuron", CI, "chain2_all_all", tmp_path / "out/a.py").exit_code == 0
+    run = export("neuron", tmp_path / "study.yaml", "chain2_all_all", tmp_path / "out/b.py")
+    assert "is there already and differs" in str(run.exception)
+    assert not (tmp_path / "out/b.py").exists()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from threadpoolctl import threadpool_info, threadpool_limits
 from typer.testing import CliRunner
 
 from gradevo import cli, fit_rows, study
@@ -167,6 +168,11 @@ def broken(change) -> dict:
         (lambda c: c["problems"]["toy"].update(methods=["adm"]), "problems.toy.methods names 'adm'.*did you mean 'adam'"),
         (lambda c: c["problems"]["toy"].update(dt_ms=0), "problems.toy.dt_ms: 0"),
         (lambda c: c["problems"]["toy"]["stimuli"].update(low_uA_cm2=30), "low_uA_cm2 is above high_uA_cm2"),
+        (
+            lambda c: c["problems"]["toy"].update(sample_interval_ms=9),
+            "problems.toy.sample_interval_ms is 9, longer than duration",
+        ),
+        (lambda c: c.update(seeds=[0, 101]), "neurons.two.densities.seed is 101, which is one of the study's seeds too"),
         (lambda c: c["methods"].update(nelder={}), "methods.nelder: unknown method 'nelder'"),
         (lambda c: c["methods"].update(adam={"rate": 1}), "methods.adam: unknown setting of adam 'rate'"),
         (lambda c: c["neurons"]["two"]["morphology"].update(section=1), "'section' in neurons.two.morphology"),
@@ -176,6 +182,20 @@ def broken(change) -> dict:
 def test_a_bad_config_is_refused_with_the_place(change, message):
     with pytest.raises(ValueError, match=message):
         check_config(broken(change))
+
+
+def test_a_method_has_one_thread_of_blas(monkeypatch):
+    """More would round differently, and a fit's result would depend on its job's cores."""
+    seen = []
+
+    def run(problem, meter, rng, **settings):
+        seen.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return Status.stagnated, "seen"
+
+    monkeypatch.setitem(sys.modules, "gradevo.methods.lbfgs", SimpleNamespace(run=run))
+    with threadpool_limits(2, user_api="blas"):
+        study.run_fit(toy_config(), toy_problem(), "lbfgs", 0)
+    assert set(seen) == {1}
 
 
 def test_a_problem_may_name_its_methods():

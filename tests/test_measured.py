@@ -15,6 +15,7 @@ from gradevo.figures.study import draw
 from gradevo.files import write_table
 from gradevo.fit_rows import density_rows, loss_target, summary_row
 from gradevo.fitted import fitted_voltages
+from gradevo.kept import fit_key
 from gradevo.measured import measured_arrays
 from gradevo.measured.example import NOISE_MV, true_densities, write_example
 from gradevo.morphology import chain, from_adjacency, read_morphology
@@ -174,6 +175,16 @@ def test_a_repetition_cannot_be_held_out(tmp_path, neuron):
         arrays(tmp_path, neuron, [*ROWS, *repeated], heldout=["z"])
 
 
+def test_other_steps_that_last_until_the_end_can_be_held_out(tmp_path, neuron):
+    """The last row of a current holds until the recording ends: here all of the difference is after it."""
+    (tmp_path / "s.csv").write_text("sweep,time_ms,current_a_nA\nx,0,0\nx,0.5,0.1\ny,10,0\ny,10.5,0.3\n")
+    rows = [",".join(cell for i, cell in enumerate(row.split(",")) if i != 2) for row in ROWS]
+    found = arrays(
+        tmp_path, neuron, rows, "sweep,time_ms,voltage_a_mV,voltage_b_mV", stimuli=str(tmp_path / "s.csv"), heldout=["y"]
+    )
+    assert found["heldout_current_nA"].max() == 0.3
+
+
 def test_places_on_a_reconstruction(tmp_path):
     swc, _ = write_example(tmp_path)
     shape = read_morphology(swc, max_compartment_um=20.0)
@@ -230,6 +241,16 @@ def test_the_true_densities_leave_the_noise_alone(study):
     heldout = problem.heldout_loss(truth[None])[0]
     assert abs(heldout / NOISE_MV**2 - 1) < 3 * np.sqrt(2 / (251 * 2)) + 0.02
     assert loss_target(study, problem) == pytest.approx(1.1 * 0.25)
+
+
+def test_a_kept_fit_belongs_to_what_the_morphologys_file_says(study, tmp_path):
+    """Measured targets are the same whatever the neuron."""
+    (tmp_path / "targets.npz").write_bytes(b"")
+    swc = Path(study["neurons"]["cell"]["morphology"]["path"])
+    first = fit_key(study, "own", "lbfgs", 0, tmp_path / "targets.npz", 1)
+    assert fit_key(study, "own", "lbfgs", 0, tmp_path / "targets.npz", 1) == first
+    swc.write_text(swc.read_text() + "# edited\n")
+    assert fit_key(study, "own", "lbfgs", 0, tmp_path / "targets.npz", 1) != first
 
 
 def test_a_fit_without_a_truth(study):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from gradevo import study
 from gradevo.channels import CHANNEL_SETS
@@ -146,6 +147,16 @@ def test_smooth_log_densities_have_the_covariance_they_state():
         np.testing.assert_allclose(np.cov(logs[:, channel].T), expected, atol=5 * sigma**2 * np.sqrt(2 / 4000))
     across = (logs[:, 0] * logs[:, 1]).mean(axis=0)
     np.testing.assert_allclose(across, 0, atol=5 * sigma**2 / np.sqrt(4000))
+
+
+def test_smooth_densities_do_not_depend_on_the_threads_of_blas():
+    """A target is drawn in one thread, and its fits' jobs draw it again with as many as they have cores."""
+    neuron = Neuron("tree", random_tree(184, seed=11), HH)
+    with threadpool_limits(1, user_api="blas"):
+        one = smooth(neuron, 12, 200.0)
+    with threadpool_limits(2, user_api="blas"):
+        two = smooth(neuron, 12, 200.0)
+    np.testing.assert_array_equal(one, two)
 
 
 def test_neighbours_are_alike_when_the_correlation_is_long_and_not_when_it_is_short():

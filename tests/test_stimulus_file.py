@@ -100,10 +100,12 @@ def test_the_table_of_problems_counts_its_sites(path):
     assert table.loc[0, ["loss_target", "loss_target_high"]].tolist() == [1.0, 3.0]
 
 
-def test_targets_of_other_currents_are_refused(path):
+@pytest.mark.parametrize("sweep", ["s0", ""])
+def test_targets_of_other_currents_are_refused(path, sweep):
+    """One sweep's step moved, or all sweeps' by as much, which leaves the values of the pieces as they are."""
     config = check_config(study(from_file(path)))
     targets = make_targets(config, "p")
-    path.write_text(path.read_text().replace(f"s0,{ONSET_MS},", "s0,0.7,"))
+    path.write_text(path.read_text().replace(f"{sweep},{ONSET_MS},", f"{sweep},0.7,"))
     with pytest.raises(ValueError, match="belong to other currents than its file's; make them anew"):
         make_problem(config, "p", targets)
 

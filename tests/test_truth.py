@@ -114,6 +114,16 @@ def test_an_impossible_truth_is_refused(truth, said):
         tree_config(truth=truth)
 
 
+def test_a_finer_tree_must_be_the_same_tree():
+    """Branches leave the middle of a root of one compartment, and the end of a longer one."""
+    config = tree_config(truth={"refine": 3})
+    tree = {"kind": "balanced_tree", "depth": 2, "axial_resistivity_ohm_cm": 100}
+    config["problems"]["toy"] |= {"stimulated": "all", "recorded": "all"}
+    with pytest.raises(ValueError, match="would be another tree; give it compartments_per_section: 3"):
+        check_config(config | {"neurons": {"tree": TREE | {"morphology": tree}}})
+    check_config(config | {"neurons": {"tree": TREE | {"morphology": tree | {"compartments_per_section": 3}}}})
+
+
 def test_a_neuron_coupled_directly_has_nothing_to_refine():
     with pytest.raises(ValueError, match="cannot be refined"):
         check_config(toy_config(truth={"refine": 3}))

@@ -301,11 +301,13 @@ def _summarise(console, config: dict, problem: Problem, result: Result) -> None:
     unit = LOSS_UNITS[problem.loss_function.name]
     verdict = "reached" if row["success_loss"] else "not reached"
     table.add_row("best loss", f"{row['best_loss']:.3g} {unit} (target {loss_target(config, problem):.3g}: {verdict})")
-    table.add_row("held-out loss", f"{row['heldout_loss']:.3g} {unit}")
-    table.add_row(
-        "density error",
-        f"largest {row['density_error_max_rel']:.2%}, median {row['density_error_median_rel']:.2%} of the truth",
-    )
+    if problem.heldout is not None:
+        table.add_row("held-out loss", f"{row['heldout_loss']:.3g} {unit}")
+    if row["success_density"] is not None:  # None: nobody knows the truth
+        table.add_row(
+            "density error",
+            f"largest {row['density_error_max_rel']:.2%}, median {row['density_error_median_rel']:.2%} of the truth",
+        )
     table.add_row(
         "spent",
         f"{row['simulations']} simulations + {row['gradients']} gradients = "

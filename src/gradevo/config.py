@@ -25,7 +25,8 @@ LIMITS = ("gradient_weight", "tangent_weight", "budget_equivalents", "stop_loss"
 """The study's keys that limit each of its fits."""
 
 GRACE_S = 60.0
-"""What a fit may take beyond wall_limit_s before its process is ended: for loading kernels, its last batch, and scoring."""
+"""What a fit may take beyond wall_limit_s before its process is ended: for loading kernels, preparing a
+competitor, its last batch, and scoring."""
 
 SIMULATED = (
     "stimuli", "stimulated", "recorded", "recordings", "duration_ms", "sample_interval_ms", "truth_dt_ms", "truth",
@@ -133,7 +134,12 @@ def heldout_stimuli(problem: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_experiment(place: str, problem: Mapping[str, Any]) -> None:
-    """Raises ValueError for currents that cross, or held-out stimuli that are the fitted ones."""
+    """Raises ValueError for a single sample, currents that cross, or held-out stimuli that are the fitted ones."""
+    if problem["sample_interval_ms"] > problem["duration_ms"]:
+        raise ValueError(
+            f"{place}.sample_interval_ms is {problem['sample_interval_ms']:g}, longer than duration_ms "
+            f"({problem['duration_ms']:g}): that leaves the first sample alone, to which any densities fit; sample more often"
+        )
     _check_sites(place, problem)
     _check_files(f"{place}.stimuli", problem)
     stimuli = problem["stimuli"]
@@ -250,6 +256,12 @@ def _check_truth(place: str, problem: Config, neuron: Config) -> None:
         refined(neuron["morphology"], truth.get("refine", 1))
     except ValueError as error:
         raise ValueError(f"{place}.truth: {error}") from None
+    shape = neuron["morphology"]
+    if shape["kind"] == "balanced_tree" and truth.get("refine", 1) != 1 and shape.get("compartments_per_section", 1) == 1:
+        raise ValueError(
+            f"{place}.truth: of a balanced_tree whose root is one compartment, branches leave from its middle, of a refined one "
+            "from its end: that would be another tree; give it compartments_per_section: 3"
+        )
 
 
 def morphology_file(config: Config, neuron: str) -> Path | None:

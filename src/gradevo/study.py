@@ -212,8 +212,13 @@ def _simulated(
     # another processor may round differently
     if not np.allclose(densities, targets["true_densities_S_cm2"], rtol=1e-9, atol=0.0):
         raise ValueError(f"the targets of problem {name!r} belong to other densities than its neuron's; make them anew")
-    if declared["stimuli"]["kind"] == "file" and not np.array_equal(protocol.stimulus.values_nA, targets["current_nA"]):
-        raise ValueError(f"the targets of problem {name!r} belong to other currents than its file's; make them anew")
+    shown = {"": (protocol, declared["stimuli"])}
+    if heldout is not None:
+        shown["heldout_"] = (heldout, heldout_stimuli(declared))
+    for prefix, (own, currents) in shown.items():
+        stored = [targets[f"{prefix}{key}"] for key in ("current_edges_ms", "current_nA")]
+        if currents["kind"] == "file" and not all(map(np.array_equal, stored, (own.stimulus.edges_ms, own.stimulus.values_nA))):
+            raise ValueError(f"the targets of problem {name!r} belong to other currents than its file's; make them anew")
     true = parameters.select(densities)
     truth = parameters.express(true)
     return {

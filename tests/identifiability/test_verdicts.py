@@ -117,6 +117,16 @@ def test_a_loss_above_the_noise_floor_that_nobody_betters_is_the_models_fault():
     assert found.fault is Fault.model
 
 
+def test_the_noise_of_first_samples_is_no_fault_of_the_model():
+    """Of 300 traces of 11 samples it is 300 of the 3300 that chi2 expects."""
+    neuron = Neuron("one", chain(1, coupling_S_cm2=0.5e-3), channel_set(["hh"]))
+    values = currents(neuron, (0,), n_stimuli=300, pieces=1)
+    problem = posed(neuron, (0,), (0,), values, ("Na",), noise_mV=5.0)
+    found = judge_fit(problem, true(problem), 5.0)
+    assert found.chi2 == pytest.approx(3300, abs=4 * np.sqrt(2 * 3300))
+    assert found.chi2 < found.floor
+
+
 def test_what_is_refused():
     problem = compartment()
     with pytest.raises(ValueError, match="noise_mV is 0"):

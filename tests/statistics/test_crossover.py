@@ -78,6 +78,15 @@ def test_an_uncertain_crossover_says_how_often_it_is_there():
     assert shares.max() < 0.95
 
 
+def test_a_pair_is_compared_where_both_ran():
+    """A series of two problems of each size, fitted by other methods."""
+    first = table([[1.0] * 3, [1.0] * 3, [9.0] * 3, [9.0] * 3], [[4.0] * 3] * 4)
+    second = first.replace({"method": {"cma_es": "ibea"}}).assign(problem="other_" + first["problem"], reached=True)
+    names = {f"{prefix}n{size}": "n2" for prefix in ("", "other_") for size in SIZES}
+    found = crossovers(pd.concat([first, second]), names, Settings(pairs=(("lbfgs", "cma_es"), ("lbfgs", "ibea"))))
+    assert found.groupby("compared_with")["counts"].unique().to_dict() == {"cma_es": ["2 6 24 96"], "ibea": ["2 6 24 96"]}
+
+
 def test_series_of_the_quick_study():
     found = series(load_config(ROOT / "config/quick.yaml"))
     assert {name for name, first in found.items() if first == "tree2_all_all"} == {

@@ -40,6 +40,14 @@ def test_methods_are_profiled_on_the_same_problems():
     assert runtime_profiles(table).groupby("problems")["instances"].first().to_dict() == {"x and 1 more": 2, "z": 1}
 
 
+def test_an_instance_counts_where_every_method_has_it():
+    """Of merged studies, one method may have been run on fewer seeds; what was not run is no failure and no success."""
+    profiles = runtime_profiles(pd.concat([hits([1.0, 2.0, np.nan], method="a"), hits([4.0, 8.0], method="b")]))
+    assert set(profiles["instances"]) == {2}
+    assert steps(profiles, "a", False) == [(1.0, 0.5), (2.0, 1.0)]
+    assert steps(profiles, "b", False) == [(4.0, 0.5), (8.0, 1.0)]
+
+
 def test_fixed_budget_by_hand():
     fits = summary([3.0, np.nan], [100.0, 50.0])
     history = pd.DataFrame({"problem": "p", "method": "lbfgs", "seed": [0, 0, 0, 1], "best_loss": [8.0, 4.0, 2.0, 6.0]})

@@ -63,7 +63,7 @@ def _preface(config: Mapping[str, Any], statistics: pd.DataFrame) -> list[str]:
         "This page is made from the tables beside it; every number is in the tables that its section names, or is a ratio of two "
         "of them.",
         f"Fits: {fits}. Problems: {problems}. Methods: {methods}. Seeds of each method on a problem: {seeds}, {each}. Fits that "
-        f"ended with an error: {errors}; they count as failures.",
+        f"ended with an error: {errors}; they count by what they had reached until then.",
         "A **cost** is the expected cost of restarting a method until it reaches the target: all that its fits spent, divided by "
         "how many of them reached it. In brackets are 95 % bootstrap intervals over seeds; an end that is infinite, or 0 in a "
         "ratio, says that in more than 2.5 % of the resamples no fit reached the target.",

@@ -46,7 +46,12 @@ def _outcome(row: Row, label: Labels) -> str:
 
 def _spread(row: Row) -> str:
     """How often the resamples say what."""
-    shares = {"at all": "below", "from one between them on": "crosses", "at none": "above", "in another order": "other"}
+    shares = {
+        "at all": "below",
+        "from one between them on": "crosses",
+        "at none": "above",
+        "otherwise (in another order, or neither arrived)": "other",
+    }
     said = [(row[f"share_{key}"], words) for words, key in shares.items() if row[f"share_{key}"] > 0]
     if len(said) == 1:
         return "in all resamples"

@@ -86,7 +86,8 @@ def judge_fit(
     chi2 = squares.chi2(fitted)
     excess = chi2 - min(squares.chi2(known) for known in (problem.truth, *others))
     limit = float(chi2_distribution.ppf(CONFIDENCE, 1))
-    floor = float(chi2_distribution.ppf(FLOOR, max(squares.n_data, 1)))
+    # chi2 has the noise of first samples too, which no density changes
+    floor = float(chi2_distribution.ppf(FLOOR, max(int(squares.counted.sum()), 1)))
     errors = np.log(fitted / problem.truth)
     along = (info.spectrum.directions.T @ errors) ** 2
     weak = info.spectrum.eigenvalues <= threshold**-2

@@ -27,7 +27,6 @@ class Spectrum:
     null_share : [P] of each parameter's unit vector, the squared norm within the null space of C
     variances : [P] diagonal of F's inverse; where F is singular, of the inverse within the range of C, that is with the null
         space's directions held: it says nothing of parameters with a null share
-    correlated : [P] eigenvalues of C, descending
     """
 
     eigenvalues: np.ndarray
@@ -35,7 +34,6 @@ class Spectrum:
     rank: int
     null_share: np.ndarray
     variances: np.ndarray
-    correlated: np.ndarray
 
     def n_known(self, deviation: float) -> int:
         """Directions along which the parameters are known to better than this standard deviation."""
@@ -72,5 +70,4 @@ def spectrum(matrix: np.ndarray) -> Spectrum:
         rank=rank,
         null_share=(vectors[:, rank:] ** 2).sum(axis=1),
         variances=(kept**2 / of_c[:rank]).sum(axis=1) / scale**2,
-        correlated=of_c,
     )

@@ -27,7 +27,7 @@ def measured_arrays(declared: Mapping[str, Any], neuron: Neuron) -> dict[str, np
     sweeps, interval_ms = read_sweeps(traces, stimuli)
     recorded = site_compartments(traces, "voltage", declared["sites"], neuron)
     stimulated = site_compartments(stimuli, "current", declared["sites"], neuron)
-    fitted, heldout = _split(traces, sweeps, [str(label) for label in declared.get("heldout", [])])
+    fitted, heldout = _split(traces, sweeps, interval_ms, [str(label) for label in declared.get("heldout", [])])
     _check_start(traces, sweeps, neuron)
     target = stacked_voltages(fitted)
     for r, site in enumerate(traces.voltages):
@@ -90,7 +90,7 @@ def compartment_of(name: str, place: str | int | Sequence[float], neuron: Neuron
         raise ValueError(f"{name}: {error}") from None
 
 
-def _split(traces: Table, sweeps: Sequence[Sweep], labels: Sequence[str]) -> tuple[list[Sweep], list[Sweep]]:
+def _split(traces: Table, sweeps: Sequence[Sweep], interval_ms: float, labels: Sequence[str]) -> tuple[list[Sweep], list[Sweep]]:
     """Fitted and held-out sweeps."""
     known = [sweep.label for sweep in sweeps]
     for label in labels:
@@ -102,7 +102,7 @@ def _split(traces: Table, sweeps: Sequence[Sweep], labels: Sequence[str]) -> tup
         raise ValueError(f"measured.heldout names every sweep of {traces.path}; leave some to fit")
     for one in heldout:
         for other in fitted:
-            if _same_current(one, other):
+            if _same_current(one, other, interval_ms):
                 raise ValueError(
                     f"held-out sweep {one.label!r} of {traces.path} has the current of fitted sweep {other.label!r}: a "
                     "repetition tests nothing new; hold out both, or another sweep"
@@ -110,12 +110,10 @@ def _split(traces: Table, sweeps: Sequence[Sweep], labels: Sequence[str]) -> tup
     return fitted, heldout
 
 
-def _same_current(one: Sweep, other: Sweep) -> bool:
-    """Until the shorter one's end."""
-    duration = min(float(sweep.current_times_ms[-1]) for sweep in (one, other))
-    if duration <= 0:
-        return np.array_equal(one.current_nA[-1], other.current_nA[-1])
-    _, values = stacked_currents([one, other], duration)
+def _same_current(one: Sweep, other: Sweep, interval_ms: float) -> bool:
+    """Until the shorter recording's end: the last row of a current holds until then."""
+    samples = min(len(sweep.voltages_mV) for sweep in (one, other))
+    _, values = stacked_currents([one, other], interval_ms * (samples - 1))
     return np.array_equal(values[0], values[1])
 
 

@@ -35,10 +35,13 @@ def crossovers(hits: pd.DataFrame, series: Mapping[str, str], settings: Settings
     table = hits.assign(series=[series[problem] for problem in hits["problem"]])
     rows: list[dict[str, Any]] = []
     for (name, target), part in table.groupby(["series", "target"], sort=False):  # pyright: ignore[reportGeneralTypeIssues]
-        part = part[part["problem"].isin(part.drop_duplicates("n_parameters")["problem"])]  # of two equal sizes the first
-        by_size = {int(size): runs_by_method(cell) for size, cell in part.groupby("n_parameters")}  # pyright: ignore[reportArgumentType]
+        sizes = part.drop_duplicates("problem").set_index("problem")["n_parameters"].sort_values(kind="stable")
+        runs = {problem: runs_by_method(cell) for problem, cell in part.groupby("problem")}
         for a, b in settings.compared(part["method"]):
-            pairs = {size: paired(runs[a], runs[b]) for size, runs in by_size.items() if {a, b} <= set(runs)}
+            both = [(int(size), runs[problem]) for problem, size in sizes.items() if {a, b} <= set(runs[problem])]
+            # of two problems of one size the first
+            pairs = {size: paired(of[a], of[b]) for size, of in reversed(both)}
+            pairs = dict(sorted(pairs.items()))
             if len(pairs) < 2:
                 continue
             counts = np.array(list(pairs), float)
@@ -106,4 +109,5 @@ def _spread(outcomes: np.ndarray, values: np.ndarray) -> dict[str, float]:
     ordered = values[1:][np.isin(drawn, [BELOW, CROSSES, ABOVE])]
     ends = interval(ordered) if len(ordered) and outcomes[0] in (BELOW, CROSSES, ABOVE) else (np.nan, np.nan)
     limits = {"crossover_low": float(ends[0]), "crossover_high": float(ends[1])}
-    return limits | shares | {"share_other": 1.0 - sum(shares.values())}
+    shares["share_other"] = float((~np.isin(drawn, [BELOW, CROSSES, ABOVE])).mean())
+    return limits | shares

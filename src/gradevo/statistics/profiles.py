@@ -19,13 +19,16 @@ INSTANCE = ["problem", "seed", "target"]
 def runtime_profiles(hits: pd.DataFrame) -> pd.DataFrame:
     """A row per step of each profile: profiles.csv. hits: as from ``hits.target_hits``.
 
-    Problems that the same methods fitted form a set: within it every method has the same instances. Columns: problems (the
+    Problems that the same methods fitted form a set. Of it, an instance counts that every method has: merged studies may have
+    run some methods on fewer seeds. Columns: problems (the
     set, as its first problem and the number of others), axis, relative (false: x is a cost; true: x is a multiple of the
     cheapest method's), method, x, solved (instances with at most x), instances, share.
     """
     rows: list[dict[str, Any]] = []
     for name, problems in problem_sets(hits).items():
         part = hits[hits["problem"].isin(problems)]
+        methods = part.groupby(INSTANCE)["method"].transform("nunique")
+        part = part[methods == part["method"].nunique()]
         for axis in AXES:
             costs = part.pivot_table(index=INSTANCE, columns="method", values=axis, sort=False)
             reached = part.pivot_table(index=INSTANCE, columns="method", values="reached", sort=False).astype(bool)

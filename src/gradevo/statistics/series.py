@@ -7,16 +7,15 @@ from typing import Any
 
 from gradevo.config import Config
 
-# what sets the number of parameters, and what says nothing about the problem itself
-_DIAL = ("neuron", "regions", "free", "bounds", "methods", "budget_equivalents")
+# what sets the number of parameters, and what says nothing about the problem itself; an expected cost depends on the budget
+_DIAL = ("neuron", "regions", "free", "methods")
 _SITES = ("stimulated", "recorded", "neuron", "methods", "budget_equivalents")
 
 
 def series(config: Config) -> dict[str, str]:
     """Problem -> the series that it belongs to: the name of the series' first problem.
 
-    Two problems are of one series where their declarations, their neurons' included, agree in all but regions, bounds, methods
-    and budget.
+    Two problems are of one series where their declarations, their neurons' included, agree in all but regions and methods.
     """
     firsts: dict[str, str] = {}
     return {name: firsts.setdefault(_same(config, problem), name) for name, problem in config["problems"].items()}
