@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 CI = str(ROOT / "config/ci.yaml")
 
 
-def export(*arguments: str):
+def export(*arguments: object):
     return CliRunner().invoke(app, ["export", *map(str, arguments)])
 
 

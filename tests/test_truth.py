@@ -156,7 +156,7 @@ def test_a_method_leaves_a_start_on_a_bound(bound):
     problem = replace(problem, start=getattr(problem, bound))
     settings = {"starts": 1, "view": "logit"}
     result = fit(problem, "adam", seed=0, budget_equivalents=3000, gradient_weight=2.5, settings=settings)
-    assert result.best_loss < 0.5 * result.columns["best_loss"][0]
+    assert result.best_loss < 0.5 * result.history["best_loss"].iloc[0]
 
 
 def test_a_distance_from_an_unknown_truth_is_refused():

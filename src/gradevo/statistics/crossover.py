@@ -35,7 +35,7 @@ def crossovers(hits: pd.DataFrame, series: Mapping[str, str], settings: Settings
     table = hits.assign(series=[series[problem] for problem in hits["problem"]])
     rows: list[dict[str, Any]] = []
     for (name, target), part in table.groupby(["series", "target"], sort=False):  # pyright: ignore[reportGeneralTypeIssues]
-        sizes = part.drop_duplicates("problem").set_index("problem")["n_parameters"].sort_values(kind="stable")
+        sizes = dict(zip(part["problem"], part["n_parameters"], strict=True))
         runs = {problem: runs_by_method(cell) for problem, cell in part.groupby("problem")}
         for a, b in settings.compared(part["method"]):
             both = [(int(size), runs[problem]) for problem, size in sizes.items() if {a, b} <= set(runs[problem])]

@@ -26,7 +26,7 @@ def runtime_profiles(hits: pd.DataFrame) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for name, problems in problem_sets(hits).items():
-        part = hits[hits["problem"].isin(problems)]
+        part: Any = hits[hits["problem"].isin(problems)]
         methods = part.groupby(INSTANCE)["method"].transform("nunique")
         part = part[methods == part["method"].nunique()]
         for axis in AXES:
