@@ -82,3 +82,8 @@ def test_hits_of_a_history():
     assert found.loc[(0, "loss x 10"), "wall_s"] == 2.0
     assert found.loc[(0, "max"), "wall_s"] == 3.0  # 0.01 at the first batch was chance
     assert found.loc[(1, "loss"), ["reached", "wall_s"]].tolist() == [False, 7.0]
+    # a problem that no fit came to begin is missed by all, not left out
+    nobody = target_hits(fits, history.iloc[:0], targets)
+    assert set(nobody["target"]) == {"loss", "loss x 10"}
+    assert not nobody["reached"].any()
+    assert nobody["wall_s"].tolist() == [4.0, 4.0, 7.0, 7.0]

@@ -42,7 +42,8 @@ def convergence_curves(histories: pd.DataFrame, problems: Sequence[str]) -> pd.D
                 for j, quantity in enumerate(SHOWN):
                     row |= dict(zip((quantity, f"{quantity}_low", f"{quantity}_high"), ends[:, i, j], strict=True))
                 rows.append(row)
-    return pd.DataFrame(rows)
+    quantities = [f"{quantity}{end}" for quantity in SHOWN for end in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=[*CELL, "axis", "spent", "fits", *quantities])
 
 
 def quartiles(values: np.ndarray) -> np.ndarray:

@@ -130,6 +130,8 @@ def method_legend(figure: Figure, methods: dict[str, Look], *, markers: bool = T
         for look in methods.values()
     ]
     handles += extra or []
+    if not handles:
+        return
     # as many columns as fit beside each other, the longest label being the measure (0.06 inches a letter)
     widest = 0.4 + 0.06 * max(len(str(handle.get_label())) for handle in handles)
     per_row = max(2, int(figure.get_figwidth() / widest))

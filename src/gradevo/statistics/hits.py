@@ -19,10 +19,11 @@ def target_hits(summary: pd.DataFrame, histories: pd.DataFrame, targets: Iterabl
     n_parameters, target, reached, and each of AXES: what had been spent when the target was reached, or else in all.
     A target counts as reached from the batch after which it is never left again: a best loss only falls, but a density
     error may pass its limit by chance and leave it. Targets on what a problem does not know (density errors without known
-    densities) are left out.
+    densities) are left out; targets of the loss never are, though no fit came to a finite one.
     """
     targets = list(targets)
-    known = {
+    known = {(problem, target.name) for problem in summary["problem"].unique() for target in targets if target.relative}
+    known |= {
         (problem, target.name)
         for problem, part in histories.groupby("problem", sort=False)
         for target in targets
