@@ -1,5 +1,7 @@
 """Entries with a grid are written out; a neuron per seed makes seeds neurons."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -121,6 +123,16 @@ def test_stored_targets_give_each_seed_its_own(tmp_path):
     np.testing.assert_array_equal(neuron_arrays(config, "two")["densities_S_cm2"], stored["true_densities_S_cm2"])
     with pytest.raises(ValueError, match="make them anew"):
         make_problem(config | {"seeds": [0, 5]}, "toy", tmp_path / "toy.npz", seed=5)
+
+
+@pytest.mark.parametrize(("apart", "refused"), [(1e-15, False), (1e-6, True)], ids=["rounding", "another neuron"])
+def test_targets_of_other_densities_are_refused(tmp_path, apart, refused):
+    config = toy_config()
+    arrays = make_targets(config, "toy")
+    arrays["true_densities_S_cm2"] = arrays["true_densities_S_cm2"] * (1 + apart)
+    write_arrays(tmp_path / "toy.npz", arrays)
+    with pytest.raises(ValueError, match="belong to other densities") if refused else nullcontext():
+        make_problem(config, "toy", tmp_path / "toy.npz")
 
 
 def test_a_job_fits_every_seeds_own_neuron(tmp_path, monkeypatch):

@@ -209,7 +209,7 @@ def _simulated(
 ) -> dict[str, Any]:
     """What a Problem is given of targets that were simulated: protocols, voltages, and the truth."""
     protocol, heldout = _protocols(declared, neuron)
-    # another processor may round differently
+    # processors round differently in the last digits, and a cluster's nodes need not be alike
     if not np.allclose(densities, targets["true_densities_S_cm2"], rtol=1e-9, atol=0.0):
         raise ValueError(f"the targets of problem {name!r} belong to other densities than its neuron's; make them anew")
     shown = {"": (protocol, declared["stimuli"])}

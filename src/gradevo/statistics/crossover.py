@@ -38,10 +38,11 @@ def crossovers(hits: pd.DataFrame, series: Mapping[str, str], settings: Settings
         sizes = dict(zip(part["problem"], part["n_parameters"], strict=True))
         runs = {problem: runs_by_method(cell) for problem, cell in part.groupby("problem")}
         for a, b in settings.compared(part["method"]):
-            both = [(int(size), runs[problem]) for problem, size in sizes.items() if {a, b} <= set(runs[problem])]
-            # of two problems of one size the first
-            pairs = {size: paired(of[a], of[b]) for size, of in reversed(both)}
-            pairs = dict(sorted(pairs.items()))
+            of_size: dict[int, Any] = {}
+            for problem, size in sizes.items():
+                if {a, b} <= set(runs[problem]):
+                    of_size.setdefault(int(size), runs[problem])  # of two problems of one size the first
+            pairs = {size: paired(of_size[size][a], of_size[size][b]) for size in sorted(of_size)}
             if len(pairs) < 2:
                 continue
             counts = np.array(list(pairs), float)

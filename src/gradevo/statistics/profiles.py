@@ -20,9 +20,9 @@ def runtime_profiles(hits: pd.DataFrame) -> pd.DataFrame:
     """A row per step of each profile: profiles.csv. hits: as from ``hits.target_hits``.
 
     Problems that the same methods fitted form a set. Of it, an instance counts that every method has: merged studies may have
-    run some methods on fewer seeds. Columns: problems (the
-    set, as its first problem and the number of others), axis, relative (false: x is a cost; true: x is a multiple of the
-    cheapest method's), method, x, solved (instances with at most x), instances, share.
+    run some methods on fewer seeds. Columns: problems (the set, as its first problem and the number of others), axis, relative
+    (false: x is a cost; true: x is a multiple of the cheapest method's), method, x, solved (instances with at most x),
+    instances, share.
     """
     rows: list[dict[str, Any]] = []
     for name, problems in problem_sets(hits).items():
