@@ -16,6 +16,7 @@ import sympy as sp
 from gradevo.channels.base import ChannelSet, Gate, V, evaluate
 from gradevo.kernels.expressions import assignments
 from gradevo.kernels.modules import module_once
+from gradevo.kernels.rounding import fuse_first
 
 VOLTAGE_LIMIT_MV = 1e4
 """A simulation that ends outside this range, or as NaN, is flagged as diverged."""
@@ -75,11 +76,13 @@ def _product(factors: list[str]) -> str:
 
 
 def _conductances(powers: list[list[tuple[int, int]]]) -> list[str]:
-    """Code that leaves g_c, the conductance of every channel (uS), from its gates x_i and its density at ``dens[at]``."""
+    """Code that leaves g_c, the conductance of every channel (uS), from its gates x_i and its density at ``dens[at]``: rounded by
+    itself, so that the adjoint's matrix is the step's to the bit."""
     lines = []
     for c, gates in enumerate(powers):
         factors = [f"load(dens, at + {c} * WIDTH)"] + [f"x_{i}" for i, p in gates for _ in range(p)]
-        lines.append(f"{_INDENT}g_{c} = {_product(factors)}")
+        product = _product(factors)
+        lines.append(f"{_INDENT}g_{c} = {f'alone({product})' if gates else product}")
     return lines
 
 
@@ -275,7 +278,7 @@ def channel_source(channels: ChannelSet) -> str:
     """The channels' half of a kernel: functions over one compartment's lanes."""
     lines = [f"VOLTAGE_LIMIT = {VOLTAGE_LIMIT_MV!r}", f"VARIABLES = {1 + len(channels.gates)}", ""]
     parts = (_advance, _conductance, _retreat, _retreat_anew, _linearise, _drive, _tangent)
-    return "\n".join([*lines, *(line for part in parts for line in part(channels))])
+    return fuse_first("\n".join([*lines, *(line for part in parts for line in part(channels))]))
 
 
 def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
@@ -302,7 +305,7 @@ def kernel_source(channels: ChannelSet, precision: str = "float64") -> str:
 def _advance_two(channels: ChannelSet) -> str:
     """``advance`` for two compartments at once, whose rows lie ``states_apart`` and ``dens_apart`` numbers apart: while the
     results of one are waited for, the processor goes on with the other."""
-    text = "\n".join(_advance(channels))
+    text = fuse_first("\n".join(_advance(channels)))
     text = re.sub(r"def (\w+)\((.*)\):", r"def \1_two(\2, states_apart, dens_apart):", text)
     text = re.sub(r"\bload\((\w+), ([^()]+)\)", r"load_two(\1, \2, \1_apart)", text)
     return re.sub(r"\bstore\((\w+), ([^,]+), (.*)\)", r"store_two(\1, \2, \1_apart, \3)", text)
