@@ -43,7 +43,8 @@ def test_the_true_neuron_and_a_fit_of_it(tmp_path):
     best = posed.sample_initial(np.random.default_rng(0), 1)
     values = posed.densities(best)[0]
     fit = tmp_path / "fit.json"
-    fit.write_text(json.dumps({"best_parameters": values.tolist(), "totals": {"problem": "tree4_0_all"}}))
+    named = {"parameters": posed.parameter_names}
+    fit.write_text(json.dumps({"best_parameters": values.tolist(), "totals": {"problem": "tree4_0_all"}, "metadata": named}))
     run = export("neuron", tmp_path / "study.yaml", "tree4_0_all", tmp_path / "fit/tree4.py", "--fit", fit)
     assert run.exit_code == 0, run.exception
     data = json.loads((tmp_path / "fit/tree4.json").read_text())
@@ -75,7 +76,8 @@ def test_each_seeds_own_neuron(tmp_path):
     declared = load_config(tmp_path / "study.yaml")
     values = make_problem(declared, "tree4_0_all", seed=1).parameters.defaults
     fit = tmp_path / "fit.json"
-    fit.write_text(json.dumps({"best_parameters": values.tolist(), "totals": {"problem": "tree4_0_all", "seed": 1}}))
+    totals, named = {"problem": "tree4_0_all", "seed": 1}, {"parameters": [f"Na[{i}]" for i in range(4)]}
+    fit.write_text(json.dumps({"best_parameters": values.tolist(), "totals": totals, "metadata": named}))
     for arguments, seed in ((("--fit", fit), 1), (("--seed", 1), 1), ((), 0)):
         run = export("neuron", tmp_path / "study.yaml", "tree4_0_all", tmp_path / "out/tree4.py", *arguments)
         assert run.exit_code == 0, run.exception
@@ -107,6 +109,11 @@ def test_mechanisms_of_another_script_are_not_overwritten(tmp_path):
         ("{}", "is not a stored fit"),
         ('{"best_parameters": [1.0], "totals": {"problem": "other"}}', "is a fit of problem 'other' with 1 parameters"),
         ('{"best_parameters": [null, 1, 1, 1], "totals": {"problem": "chain2_all_all"}, "status": "diverged"}', "'diverged'"),
+        (
+            '{"best_parameters": [1, 1, 1, 1], "totals": {"problem": "chain2_all_all"}, '
+            '"metadata": {"parameters": ["Na[0]", "Na[1]", "K[0]", "leak[0]"]}}',
+            "parameter 3 is 'leak[0]' there, 'K[1]' in problem 'chain2_all_all' now",
+        ),
     ],
 )
 def test_a_file_that_is_no_fit(content, message, tmp_path):

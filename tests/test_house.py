@@ -36,7 +36,7 @@ def test_lock_satisfies_the_project():
         assert requirement.specifier.contains(version), f"{requirement} against the pinned {version}"
 
 
-@pytest.mark.parametrize("name", ["quick", "ci", "paper", "identifiability"])
+@pytest.mark.parametrize("name", ["quick", "ci", "paper", "identifiability", "evolution", "duration"])
 def test_committed_configs_are_valid(name):
     from gradevo.config import load_config
 
@@ -57,3 +57,17 @@ def test_evolution_is_asked_about_the_full_study_s_own_problems():
             key: value for key, value in full["problems"][name].items() if key not in ("budget_equivalents", "methods")
         }
         assert asked["neurons"][problem["neuron"]] == full["neurons"][problem["neuron"]]
+
+
+def test_longer_recordings_are_of_a_problem_of_the_full_study():
+    """config/duration.yaml repeats it, all but how long it lasts."""
+    from gradevo.config import load_config
+
+    asked, full = (load_config(ROOT / f"config/{name}.yaml") for name in ("duration", "paper"))
+    for key in ("gradient_weight", "stop_loss", "neuron_per_seed", "success", "seeds", "budget_equivalents"):
+        assert asked[key] == full[key]
+    shared = {key: value for key, value in full["problems"]["tree61_r6"].items() if key not in ("budget_equivalents", "methods")}
+    assert [problem["duration_ms"] for problem in asked["problems"].values()] == [shared["duration_ms"], 50, 200]
+    for problem in asked["problems"].values():
+        assert problem | {"duration_ms": shared["duration_ms"]} == shared
+    assert asked["neurons"]["tree61_r6"] == full["neurons"]["tree61_r6"]

@@ -1,11 +1,12 @@
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from gradevo.meter import BudgetExhausted, Meter, TargetReached, TimeLimit
-from tests.fitting import Quadratic
+from tests.fitting import Quadratic, toy_problem
 
 
 def points(n: int, seed: int = 0) -> np.ndarray:
@@ -189,3 +190,28 @@ def test_getting_a_simulator_ready_counts_as_compilation():
     assert meter.compile_s >= 0.1 > meter.wall_s
     meter.start()
     assert meter.compile_s < 0.1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda p: replace(p, target=p.target[:, :9], protocol=replace(p.protocol, n_samples=9)),
+        lambda p: replace(p, loss_declared={"kind": "windows", "windows_ms": [[0, 0]]}),
+        lambda p: replace(p, protocol=replace(p.protocol, dt_ms=p.protocol.dt_ms / 2)),
+        lambda p: replace(p, target=p.target + 1.0),
+    ],
+    ids=["shorter", "another loss", "finer steps", "another target"],
+)
+def test_only_the_fit_s_own_problem_is_charged_as_such(changed):
+    problem = toy_problem()
+    meter = Meter(100, 2.5, problem.n_simulations, problem=problem)
+    for view in ("unit", "log", "unit"):
+        meter.loss(problem.view(view), problem.view(view).sample_initial(np.random.default_rng(0), 1))
+    spent = meter.simulation_equivalents
+    other = changed(problem)
+    with pytest.raises(ValueError, match=r"asked about another problem's loss.*loss_of_another"):
+        meter.loss(other, other.sample_initial(np.random.default_rng(0), 1))
+    assert meter.simulation_equivalents == spent
+    meter.loss_of_another(problem, other, other.sample_initial(np.random.default_rng(0), 1))
+    assert meter.simulation_equivalents > spent
+    assert meter.best_loss == problem.loss(problem.sample_initial(np.random.default_rng(0), 1))[0]

@@ -91,8 +91,7 @@ def test_all_begin_at_the_same_densities(name, monkeypatch):
     if "cma" in name:  # it samples about its start
         assert np.abs(np.log(seen[0] / expected[0])).mean() < 0.2 * np.log(10) * 1.5
     else:
-        first = seen[0][:4]
-        assert len(first) == (1 if name == "levenberg_marquardt" else 4)
+        first = seen[0][:4]  # as many as the method begins from
         np.testing.assert_allclose(first, expected[: len(first)], rtol=1e-9)
 
 
@@ -354,3 +353,25 @@ def test_adam_takes_the_steps_of_torchs_optimiser():
         variables.grad = torch.from_numpy(gradients)
         optimiser.step()
     assert len(meter.rows) == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "said"),
+    [
+        ("lbfgs", {"starts": "four"}, "lbfgs: starts is 'four'; it must be a whole number, such as 4"),
+        ("lbfgs", {"memory": 2.5}, "memory is 2.5; it must be a whole number"),
+        ("ibea", {"population": 2.5}, "population is 2.5; it must be a whole number"),
+        ("adam", {"learning_rate": "1e-3"}, "learning_rate is '1e-3'; it must be a number, .*write 1.0e-3 and not 1e-3"),
+        ("adam", {"view": 3}, "view is 3; it must be a name"),
+    ],
+)
+def test_settings_of_another_kind_are_refused_before_anything_runs(name, setting, said):
+    with pytest.raises(ValueError, match=said):
+        get_method(name).settings(setting)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"), [("adam", {"learning_rate": 1}), ("lbfgs", {"restarts": None}), ("lbfgs", {"restarts": 3})]
+)
+def test_settings_of_the_declared_kinds_are_taken(name, setting):
+    assert setting.items() <= get_method(name).settings(setting).items()

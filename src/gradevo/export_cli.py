@@ -117,4 +117,11 @@ def best_of(stored: dict[str, Any], path: Path | None, problem: Problem) -> np.n
         )
     if None in values:
         raise ValueError(f"{path} holds no parameters: its fit ended as {stored.get('status')!r}; export another")
+    declared, now = stored["metadata"]["parameters"], list(problem.parameter_names)
+    if declared != now:
+        at = next(i for i, pair in enumerate(zip(declared, now, strict=True)) if pair[0] != pair[1])
+        raise ValueError(
+            f"{path} is a fit of other parameters: parameter {at} is {declared[at]!r} there, {now[at]!r} in problem "
+            f"{problem.name!r} now; export it with the config that it was made with, or fit again"
+        )
     return np.array(values, dtype=float)

@@ -78,6 +78,7 @@ def fit(
         on_event=on_event,
         compile_clock=compile_clock,
         tangent_weight=tangent_weight,
+        problem=problem,
     )
     if ended is None:
         view = problem.view(complete.get("view", chosen.view))

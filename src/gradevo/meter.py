@@ -60,6 +60,7 @@ class Meter:
     tangent_weight : what one tangent weighs in simulations
     stop_loss : the run ends as soon as a loss is at or below it
     wall_limit_s : hard stop, looked at before each batch
+    problem : whose losses are charged, in any view; None: those of any problem with so many simulations
     on_event : called with the meter after each batch, off the clock
     compile_clock : returns the wall and processor seconds spent compiling so far in this process, which are no method's
 
@@ -78,6 +79,7 @@ class Meter:
         on_event: Callable[[Meter], Any] | None = None,
         compile_clock: Callable[[], tuple[float, float]] | None = None,
         tangent_weight: float = TANGENT_WEIGHT,
+        problem: Problem | None = None,
     ) -> None:
         for name, value in (
             ("budget_equivalents", budget_equivalents),
@@ -103,6 +105,7 @@ class Meter:
         self.rows: list[dict[str, float]] = []
         self.improvements: list[tuple[int, np.ndarray]] = []  # (event, densities [P] S/cm2)
         self._on_event = on_event
+        self._problem = self._admitted = problem
         self._compile_clock = compile_clock or (lambda: (0.0, 0.0))
         self._stopped: tuple[float, float, float] | None = None
         self._best_score = np.inf
@@ -306,12 +309,24 @@ class Meter:
                 f"this meter counts {self.n_simulations} simulations per candidate, but problem {problem.name!r} "
                 f"needs {problem.n_simulations}"
             )
+        self._check_asked_about(problem)
         if self.wall_limit_s is not None and self.wall_s >= self.wall_limit_s:
             raise TimeLimit(f"hard stop after {self.wall_s:.1f} s (wall_limit_s is {self.wall_limit_s:g})")
         affordable = self.affordable(gradient, tangents, each)
         if affordable == 0 and len(thetas) > 0:
             raise BudgetExhausted(self._budget_message())
         return thetas[:affordable], affordable < len(thetas)
+
+    def _check_asked_about(self, problem: Problem) -> None:
+        """A shorter time, an easier loss or a finer step would be charged like the fit's own problem, and judged as its best."""
+        if self._problem is None or problem is self._admitted:
+            return
+        if not problem.is_view_of(self._problem):
+            raise ValueError(
+                f"the meter of a fit of problem {self._problem.name!r} was asked about another problem's loss; "
+                "a problem that leads to it is asked about with meter.loss_of_another(problem, other, thetas)"
+            )
+        self._admitted = problem
 
     def _record(
         self,

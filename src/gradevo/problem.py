@@ -7,7 +7,7 @@ capacitance in uF/cm2, axial resistivity in ohm cm. What is called densities her
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -155,6 +155,11 @@ class Problem:
     def view(self, name: str) -> Problem:
         """The same problem with its thetas in another view."""
         return self if name == self.transform else replace(self, transform=name)
+
+    def is_view_of(self, other: Problem) -> bool:
+        """Whether it is the other one, but for the view that its thetas are in."""
+        mine = (field.name for field in fields(self) if field.name != "transform")
+        return all(_equal(getattr(self, name), getattr(other, name)) for name in mine)
 
     @cached_property
     def coordinates(self) -> Transform:
@@ -396,3 +401,12 @@ def _check_unseen(fitted: Protocol, heldout: Protocol) -> None:
             raise ValueError(
                 f"held-out stimulus {shared[0]} is the fitted stimulus {shared[1]}; take another seed, or other currents"
             )
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Of fields of a problem: arrays by their numbers, neurons and protocols by being the same object."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return a is b or (type(a) is type(b) and bool(a == b))

@@ -7,7 +7,7 @@ import pytest
 from gradevo.statistics import AXES, finite_median
 from gradevo.statistics.cells import cell_statistics, cost_table
 from gradevo.statistics.hits import reached_for_good, target_hits
-from gradevo.statistics.settings import Target
+from gradevo.statistics.settings import Settings, Target
 from tests.statistics.fits import hits, summary
 
 
@@ -36,6 +36,15 @@ def test_never_reached_is_infinite_with_a_lower_bound():
     assert row["spent_wall_s"] == 150.0
     assert row["median_wall_s_to_target"] == np.inf
     assert row["errors"] == 2
+
+
+@pytest.mark.parametrize(("successes", "infinite"), [(3, True), (4, False)])
+def test_whether_a_cost_may_be_infinite_is_not_left_to_the_draw(successes, infinite):
+    """0.7^10 of all resamples, 2.8 %, have none of 3 successes in 10; 0.6^10, 0.6 %, none of 4."""
+    table = summary([10.0] * successes + [np.nan] * (10 - successes), [100.0] * 10)
+    for seed in range(20):
+        row = cell_statistics(table, Settings(resamples=200, seed=seed)).iloc[0]
+        assert np.isinf(row["expected_simulations_to_target_high"]) == infinite
 
 
 def test_loss_reached_but_densities_wrong_is_counted():

@@ -51,7 +51,8 @@ class Method:
     def settings(self, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Defaults overridden by the preset (key "preset") and then by what is given.
 
-        Raises ValueError for an unknown setting or preset, naming the known ones, and for a method never tuned.
+        Raises ValueError for an unknown setting or preset, naming the known ones, for a value of another kind than the declared
+        ones, and for a method never tuned.
         """
         given = dict(given or {})
         preset = given.pop("preset", None)
@@ -59,7 +60,20 @@ class Method:
         settings = dict(self.defaults)
         for key, value in (chosen | given).items():
             settings[known(f"setting of {self.name}", key, self.defaults)] = value
+            self._check_kind(key, value)
         return settings
+
+    def _check_kind(self, key: str, value: Any) -> None:
+        """Raises ValueError for text where a number belongs, or a fraction where a count does, by the values declared."""
+        declared = [self.defaults[key], *self.space.get(key, ()), *(p[key] for p in self.presets.values() if key in p)]
+        kinds = {type(one) for one in declared}
+        if kinds == {type(None)} or type(value) in kinds or (type(value) is int and float in kinds):
+            return
+        names = {int: "a whole number", float: "a number", str: "a name", bool: "true or false", type(None): "null"}
+        wanted = " or ".join(sorted({names.get(kind, kind.__name__) for kind in kinds}))
+        # YAML 1.1 reads a number with an exponent and no point as text
+        hint = "; in YAML, write 1.0e-3 and not 1e-3" if isinstance(value, str) and kinds & {int, float} and "e" in value else ""
+        raise ValueError(f"{self.name}: {key} is {value!r}; it must be {wanted}, such as {self.defaults[key]!r}{hint}")
 
     @property
     def run(self) -> Callable[..., Outcome]:

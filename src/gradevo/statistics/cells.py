@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gradevo.statistics import AXES, CELL, COST_COLUMNS
-from gradevo.statistics.bootstrap import interval, median_interval, medians, rate_interval, resample, resample_times
+from gradevo.statistics.bootstrap import LEVEL, interval, median_interval, medians, rate_interval, resample, resample_times
 from gradevo.statistics.expected import expected_cost
 from gradevo.statistics.settings import Settings
 
@@ -75,12 +75,21 @@ def _costs(spent: np.ndarray, reached: np.ndarray, settings: Settings) -> dict[s
     """Expected and median cost with intervals, each [axes], of spent [n, axes]; what missed the target has infinite cost."""
     censored = np.where(reached[:, None], spent, np.inf)
     bootstrap = len(spent), settings.resamples, settings.seed
-    low, high = interval(expected_cost(spent, reached, resample_times(*bootstrap)))
+    low, high = _expected_interval(expected_cost(spent, reached, resample_times(*bootstrap)), reached)
     median_low, median_high = interval(medians(censored, resample(*bootstrap)))
     return {
         "expected": expected_cost(spent, reached), "expected_low": low, "expected_high": high,
         "median": np.median(censored, axis=0), "median_low": median_low, "median_high": median_high,
     }  # fmt: skip
+
+
+def _expected_interval(drawn: np.ndarray, reached: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The interval of expected costs [resamples, axes]. Whether its upper end is infinite is not left to the draw: of all
+    possible resamples of n neurons, (1 - share that reached the target)^n have none that did."""
+    low, high = interval(drawn)
+    if (1 - reached.mean()) ** len(reached) > (1 - LEVEL) / 2:
+        return low, np.full_like(high, np.inf)
+    return low, np.minimum(high, np.where(np.isfinite(drawn), drawn, -np.inf).max(axis=0))
 
 
 def _counted(success: list[bool | None]) -> float:
