@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from gradevo.figure_tables.curves import convergence_curves, profile_curves
 from gradevo.figures.convergence import bends
-from gradevo.figures.densities import true_against_fitted
+from gradevo.figures.densities import columns_within, true_against_fitted
 from gradevo.figures.kernels import entries, gradient_path, kernels, node_positions
 from gradevo.figures.style import LOOKS, looks, problem_label, save
 from gradevo.kernels.elimination import plan_elimination
@@ -126,3 +128,18 @@ def test_shades_that_stand_for_numbers_keep_their_colours(tmp_path):
     figure.subplots().imshow(np.linspace(0, 1, 900).reshape(1, -1), aspect="auto")
     save(figure, [tmp_path / "shades.png"])
     assert Image.open(tmp_path / "shades.png").mode != "P"
+
+
+@pytest.mark.parametrize("width_in", [2.6, 3.4, 7.0])
+def test_a_legend_of_many_channels_stays_in_a_narrow_figure(width_in):
+    labels = ["NaTa", "Kv31", "Im", "Ih", "leak", "x: median of highest / lowest of the seeds"]
+    figure = Figure(figsize=(width_in, 2.0), layout="constrained")
+    figure.subplots()
+    handles = [Line2D([], [], linestyle="none", marker="o", label=label) for label in labels]
+    columns = columns_within(labels, width_in)
+    legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+    figure.draw_without_rendering()
+    box = legend.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+    assert box.x0 >= 0
+    assert box.x1 <= width_in
+    assert columns > 1

@@ -60,7 +60,7 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
             ax.set_title(methods[names[column]].label, loc="center", fontsize=6)
             if not known:
                 _draw_by_region(ax, rows(of_problem, method=names[column]), channels)
-                ax.set(yscale="log", ylim=(heights[0], 2 * heights[1]), xlabel="region")
+                ax.set(yscale="log", ylim=(heights[0], 6 * heights[1]), xlabel="region")
                 label_log_axis(ax, "y")
                 if column:
                     ax.tick_params(labelleft=False)
@@ -85,8 +85,20 @@ def true_against_fitted(densities: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], linestyle="none", label="%: median relative error"))
     if not all(_known(rows(densities, problem=problem)) for problem in problems):
         handles.append(Line2D([], [], linestyle="none", label="x: median of highest / lowest of the seeds"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    labels = [str(handle.get_label()) for handle in handles]
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns_within(labels, figure.get_figwidth()))
     return figure
+
+
+def columns_within(labels: list[str], width_in: float) -> int:
+    """The most columns in which a legend, filled column by column, is no wider than the figure: with many channels and few
+    methods one line of it would be cut at both ends."""
+    wide = [0.45 + 0.047 * len(label) for label in labels]  # inches: marker and gaps, and a letter at the legend's size
+    for columns in range(len(labels), 1, -1):
+        lines = -(-len(labels) // columns)
+        if sum(max(wide[i : i + lines]) for i in range(0, len(labels), lines)) <= width_in:
+            return columns
+    return 1
 
 
 def _known(densities: pd.DataFrame) -> bool:
