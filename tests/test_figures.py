@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from gradevo.figures.kernels import entries, gradient_path, kernels, node_positi
 from gradevo.figures.style import LOOKS, looks, problem_label, save
 from gradevo.kernels.elimination import plan_elimination
 from gradevo.morphology import balanced_tree
+from tests.workflow.running import ROOT
 
 
 def history(seed: int, spent: list[float], losses: list[float]) -> pd.DataFrame:
@@ -130,16 +132,17 @@ def test_shades_that_stand_for_numbers_keep_their_colours(tmp_path):
     assert Image.open(tmp_path / "shades.png").mode != "P"
 
 
-@pytest.mark.parametrize("width_in", [2.6, 3.4, 7.0])
+@pytest.mark.parametrize("width_in", [3.4, 5.0, 7.0])
 def test_a_legend_of_many_channels_stays_in_a_narrow_figure(width_in):
     labels = ["NaTa", "Kv31", "Im", "Ih", "leak", "x: median of highest / lowest of the seeds"]
-    figure = Figure(figsize=(width_in, 2.0), layout="constrained")
-    figure.subplots()
-    handles = [Line2D([], [], linestyle="none", marker="o", label=label) for label in labels]
-    columns = columns_within(labels, width_in)
-    legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns)
-    figure.draw_without_rendering()
-    box = legend.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+    with matplotlib.rc_context(fname=ROOT / "figures/matplotlibrc"):
+        figure = Figure(figsize=(width_in, 2.0), layout="constrained")
+        figure.subplots()
+        handles = [Line2D([], [], linestyle="none", marker="o", label=label) for label in labels]
+        columns = columns_within(labels, width_in)
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+        figure.draw_without_rendering()
+        box = legend.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
     assert box.x0 >= 0
     assert box.x1 <= width_in
     assert columns > 1
