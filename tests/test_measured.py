@@ -81,6 +81,11 @@ def test_stimuli_in_a_file_of_their_own(tmp_path, neuron):
     np.testing.assert_array_equal(found["current_nA"][:, 0], [[0, 0, 0, 1, 0], [0, 2, 0, 0, 0]])
 
 
+def test_a_recording_at_1_mhz_is_in_milliseconds(tmp_path, neuron):
+    rows = [f"{i},{t},0,-65,-65" for i in "xy" for t in ("0.001", "0.002", "0.003", "0.004")]
+    np.testing.assert_allclose(arrays(tmp_path, neuron, rows)["times_ms"], [0, 0.001, 0.002, 0.003])
+
+
 def test_a_gap_in_the_voltages_is_not_compared(tmp_path, neuron):
     found = arrays(tmp_path, neuron, changed(3, "x,0.5,1,,-62"))
     assert np.isnan(found["target_mV"][0, 1, 0])
@@ -111,6 +116,10 @@ def test_a_gap_in_the_voltages_is_not_compared(tmp_path, neuron):
         (
             [f"{i},{t},0,-0.065,-0.065" for i in "xy" for t in (0, 1)],
             r"largest value is 0.065 mV, .* end the header in _V",
+        ),
+        (
+            [f"{i},{t},0,-65,-65" for i in "xy" for t in (0, 0.0001, 0.0002)],
+            r"r\.csv, column time_ms: the longest step between rows of a sweep is 0.0001 ms, .* did you mean time_s\?",
         ),
         ([], "has no rows below its header"),
     ],

@@ -67,7 +67,7 @@ def test_what_neuron_cannot_have_is_refused():
     with pytest.raises(ValueError, match="'2x'"):
         mechanism(Channel("Na", 50.0, 0.1, (gate,)), "2x")
     with pytest.raises(ValueError, match="gate 'i'; rename it"):
-        mechanism(Channel("Na", 50.0, 0.1, (Gate("i", 1, alpha=V, beta=V),)), "na")
+        mechanism(Channel("Na", 50.0, 0.1, (Gate("i", 1, alpha=linoid(V), beta=linoid(-V)),)), "na")
 
 
 # A channel with instantaneous gates only has no state in NEURON; if its steady state were computed with the current, NEURON's

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -36,6 +37,12 @@ SIMULATED = (
 
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
+MERGE = "tag:yaml.org,2002:merge"
+"""The tag of YAML's key `<<`."""
+
+LIMITED = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+"""What a schema's limits of a number say."""
+
 
 def methods_of(config: Config, problem: str) -> list[str]:
     """The methods that fit a problem: those that it names, or all of the study's."""
@@ -49,16 +56,54 @@ def load_config(path: str | Path, schema: str | Path | None = None, *, scale: st
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no config file {path}")
+    text = path.read_text()
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
+    refuse_repeated_keys(text, path)
     if scale is not None and isinstance(content, dict):
         content |= {"scale": scale}
     try:
         return check_config(content, schema)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def refuse_repeated_keys(text: str, path: str | Path) -> None:
+    """Raises ValueError, with both lines, where a mapping of a YAML text has a key twice: readers keep the last one silently.
+
+    A key that overrides one of a merge (`<<: *anchor`) is none, nor are several merges. What is no YAML is left to who reads it.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return
+    waiting: list[tuple[str, yaml.Node | None]] = [("", root)]
+    seen: set[int] = set()  # an alias is the very node of its anchor, and may lie within it
+    while waiting:
+        place, node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += [(f"{place}[{i}]", item) for i, item in enumerate(node.value)]
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        lines: dict[tuple[str, str], int] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            waiting.append((f"{place}.{key.value}" if place else key.value, value))
+            line, own = key.start_mark.line + 1, (key.tag, key.value)
+            if key.tag == MERGE:
+                continue
+            if own in lines:
+                raise ValueError(
+                    f"{path} has {key.value!r} twice in {place or 'the config'}, on lines {lines[own]} and {line}: only the last "
+                    "one would count; rename or remove one of them"
+                )
+            lines[own] = line
 
 
 def check_config(config: Mapping[str, Any], schema: str | Path | None = None) -> Config:
@@ -302,13 +347,37 @@ def _numbers(value: Any) -> Any:
 
 
 def _explain(error: ValidationError) -> str:
+    """The place, what is there, and the way out."""
+    rule, allowed, found = str(error.validator), cast("Any", error.validator_value), cast("Any", error.instance)
     place = ".".join(str(part) for part in error.absolute_path) or "the config"
-    if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
-        allowed = list(error.schema.get("properties", {}))  # type: ignore[union-attr]
-        unknown = [key for key in error.instance if key not in allowed]
+    parent = cast("Any", error.parent)
+    if rule == "additionalProperties" and isinstance(found, Mapping):
+        known = list(_schema(error).get("properties", {}))
+        unknown = [key for key in found if key not in known]
         if unknown:
-            return f"unknown key {unknown[0]!r} in {place}; {_closest(str(unknown[0]), allowed)}"
-    return f"{place}: {error.message}"
+            return f"unknown key {unknown[0]!r} in {place}; {_closest(str(unknown[0]), known)}"
+    # of several forms, none of which fits, all are said, and not what is wrong with one of them
+    if parent is not None and parent.validator == "oneOf" and parent.absolute_path == error.absolute_path:
+        return _explain(parent)
+    said = _schema(error).get("description")
+    if rule == "oneOf" and said:
+        return f"{place}: {found!r} is none of the forms allowed: {said}"
+    way_out = ""
+    if rule == "required":
+        first = next(key for key in allowed if error.message.startswith(repr(key)))
+        said = _schema(error).get("properties", {}).get(first, {}).get("description")
+        way_out = f"; add it: {said}" if said else "; add it"
+    elif rule in LIMITED:
+        way_out = f"; give a number {LIMITED[rule]} {allowed}"
+    elif rule == "pattern" and said:
+        name = re.sub("[^A-Za-z0-9]+", "_", str(found)).strip("_")
+        return f"{place}: {found!r} is no name; use {said}" + (f", such as {name!r}" if name else "")
+    return f"{place}: {error.message}{way_out}"
+
+
+def _schema(error: ValidationError) -> Mapping[str, Any]:
+    """What the schema says of the place of an error."""
+    return error.schema if isinstance(error.schema, Mapping) else {}
 
 
 def _closest(name: str, known: list[str]) -> str:

@@ -13,6 +13,7 @@ from gradevo.config import (
     input_files,
     methods_of,
     morphology_file,
+    refuse_repeated_keys,
 )
 from gradevo.devices import resolved, said_of
 from gradevo.figures.planned import (
@@ -32,6 +33,14 @@ try:
     check_writable()
 except OSError as error:
     sys.exit(f"gradevo: {error.strerror}")
+
+# Snakemake has read these with the last one of a key given twice. Its jobs read them again, but need not look again.
+if workflow.is_main_process:
+    for file in workflow.configfiles:
+        try:
+            refuse_repeated_keys(Path(file).read_text(), file)
+        except ValueError as error:
+            sys.exit(f"gradevo: {error}")
 
 config = check_config(config)
 
@@ -160,9 +169,16 @@ def fit_resources():
 
 
 def begin():
-    """Claim the folder for this run, or refuse it, and refuse a GPU that is not here; forced fits are not taken over from an
-    earlier run.
+    """Claim the folder for this run, or refuse it, and refuse a GPU that is not here and problems that cannot be posed; forced
+    fits are not taken over from an earlier run.
     """
+    # loaded here: neither a dry run nor the jobs, which read this file again, have any use for it
+    from gradevo.posed import check_problems
+
+    try:
+        check_problems(config)
+    except ValueError as error:
+        raise WorkflowError(f"{error}")
     if workflow.local_exec:
         try:
             resolved(DECLARED_DEVICE)

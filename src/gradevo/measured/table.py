@@ -24,6 +24,9 @@ UNITS = {
 USUAL = {"voltage": (2.0, 300.0), "current": (0.0, 100.0)}
 """mV, nA: the largest magnitude in a column lies between these, or its header names another unit than its numbers are in."""
 
+SHORTEST_STEP_MS = 0.001
+"""Of a recording: 1 MHz. A header time_ms above shorter ones stands over seconds."""
+
 FORM = "sweep, time_ms (or _s), voltage_<site>_mV (or _V), current_<site>_nA (or _pA)"
 
 
@@ -81,6 +84,8 @@ def read_table(path: str | Path) -> Table:
     labels = [row[sweep].strip() for _, row in cells]
     if "" in labels:
         raise ValueError(f"{path} line {lines[labels.index('')]}, column sweep is empty; give the sweep's label in every row")
+    if headers["time", ""] == "time_ms":
+        _check_milliseconds(path, labels, values["time"][""])
     return Table(path, labels, lines, values["time"][""], values["voltage"], values["current"], headers)
 
 
@@ -142,4 +147,16 @@ def _check_usual(path: Path, header: str, raw: np.ndarray, kind: str, unit: str)
             f"{path}, column {header}: the largest value is {largest:g} {unit}, and no neuron's {kind} is that "
             f"{'large' if inside > high else 'small'}; where the numbers are in another unit, end the header in {others}, or "
             "convert them"
+        )
+
+
+def _check_milliseconds(path: Path, labels: list[str], time_ms: np.ndarray) -> None:
+    """Raises ValueError if even the longest step within a sweep is too short for milliseconds."""
+    order = np.array(labels)
+    steps = [float(d) for label in dict.fromkeys(labels) for d in np.diff(time_ms[order == label])]
+    longest = max(steps, default=0.0)
+    if 0 < longest < SHORTEST_STEP_MS * (1 - 1e-6):  # 1 MHz itself, in rounded times
+        raise ValueError(
+            f"{path}, column time_ms: the longest step between rows of a sweep is {longest:.6g} ms, and no recording is sampled "
+            f"at more than 1 MHz ({SHORTEST_STEP_MS:g} ms); did you mean time_s? End the header in _s, or convert the times"
         )
