@@ -13,7 +13,7 @@ import numpy as np
 from gradevo.config import Config
 from gradevo.losses import loss_spec
 from gradevo.protocol import Protocol
-from gradevo.study import _protocols, make_neuron, make_problem, make_targets, make_truth
+from gradevo.study import make_neuron, make_problem, make_targets, make_truth, protocols
 
 
 def check_problems(config: Config) -> None:
@@ -40,7 +40,7 @@ def _pose(config: Config, name: str) -> None:
 def _stand_in(config: Config, name: str, declared: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """A simulated problem's targets, as `make_targets` makes them, but for the voltages, which are all 0."""
     neuron, densities = make_neuron(config, declared["neuron"])
-    protocol, heldout = _protocols(declared, neuron)
+    protocol, heldout = protocols(declared, neuron)
     truth = make_truth(config, name, neuron)
     dt_ms = declared.get("truth_dt_ms", declared["dt_ms"])
     truth.protocol(replace(protocol, dt_ms=dt_ms)).validate(truth.neuron)

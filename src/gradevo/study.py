@@ -120,7 +120,7 @@ def _targets(config: Config, name: str, seed: int | None = None) -> dict[str, np
     neuron, densities = make_neuron(config, declared["neuron"], seed)
     if "measured" in declared:
         return measured_arrays(declared["measured"], neuron)
-    protocol, heldout = _protocols(declared, neuron)
+    protocol, heldout = protocols(declared, neuron)
     dt_ms = declared.get("truth_dt_ms", declared["dt_ms"])
     truth = make_truth(config, name, neuron)
 
@@ -208,7 +208,7 @@ def _simulated(
     parameters: Parameters,
 ) -> dict[str, Any]:
     """What a Problem is given of targets that were simulated: protocols, voltages, and the truth."""
-    protocol, heldout = _protocols(declared, neuron)
+    protocol, heldout = protocols(declared, neuron)
     # processors round differently in the last digits, and a cluster's nodes need not be alike
     if not np.allclose(densities, targets["true_densities_S_cm2"], rtol=1e-9, atol=0.0):
         raise ValueError(f"the targets of problem {name!r} belong to other densities than its neuron's; make them anew")
@@ -362,7 +362,7 @@ def _observed(declared: Mapping[str, Any], protocol: Protocol, neuron: Neuron) -
     return checked_observed("recordings", observed, protocol)
 
 
-def _protocols(declared: Mapping[str, Any], neuron: Neuron) -> tuple[Protocol, Protocol | None]:
+def protocols(declared: Mapping[str, Any], neuron: Neuron) -> tuple[Protocol, Protocol | None]:
     """The protocol that is fitted, and the held-out one."""
     n, duration_ms = neuron.n_compartments, declared["duration_ms"]
 
