@@ -94,6 +94,15 @@ def test_failure_is_a_row(problem, diverging, monkeypatch, tmp_path):
     assert np.isnan(row["simulation_equivalents_to_target"])
 
 
+def test_a_budget_below_one_evaluation_was_spent(problem):
+    result = quick_fit(problem, budget_equivalents=9)  # a gradient of four stimuli is 10
+    assert (result.status, result.message) == (Status.budget, "spent 0 of 9 simulation-equivalents")
+    assert np.isnan(result.best_densities).all()
+    row = fit_rows.summary_row(toy_config(), problem, result)
+    assert not row["success_loss"]
+    assert row["simulation_equivalents"] == 0
+
+
 def test_files_hold_everything(problem, tmp_path):
     result = quick_fit(problem)
     write_result(result, tmp_path / "a" / "fit.parquet")

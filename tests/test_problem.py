@@ -115,6 +115,19 @@ def test_bad_input_is_named(problem, change, message):
         replace(problem, **change(problem))
 
 
+def test_what_the_held_out_recordings_cannot_be_judged_by_is_named():
+    with pytest.raises(ValueError, match=r"^loss 'windows': "):
+        toy_problem(loss={"kind": "windows", "windows_ms": [[50, 60]]})
+    problem = toy_problem()
+    assert problem.heldout is not None
+    protocol, target = problem.heldout
+    observed = np.ones(target.shape, dtype=bool)
+    observed[1, :-1] = False
+    early = {"kind": "windows", "windows_ms": [[0, 1]]}
+    with pytest.raises(ValueError, match=r"^held-out recordings: loss 'windows': nothing was recorded under stimulus 1"):
+        replace(problem, loss_declared=early, heldout=(protocol, target), heldout_observed=observed)
+
+
 def test_bad_thetas_are_named(problem):
     with pytest.raises(ValueError, match=r"takes \[K, 4\]"):
         problem.loss(np.zeros((2, 3)))

@@ -7,7 +7,7 @@ import pytest
 import sympy as sp
 
 from gradevo.channels import channel_set
-from gradevo.channels.base import evaluate
+from gradevo.channels.expressions import evaluate
 from gradevo.config import check_config
 from gradevo.fit import fit
 from gradevo.fit_rows import loss_target

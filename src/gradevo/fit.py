@@ -139,7 +139,7 @@ def _run(
         status, message = end.status, str(end)
     except Exception as error:  # noqa: BLE001 - the one place where any failure of a method becomes a row of the table
         return Status.error, f"{type(error).__name__}: {error}"
-    if meter.best_densities is None:
+    if meter.best_densities is None and meter.rows:  # a budget that pays for no evaluation ends as one that is spent
         return Status.diverged, f"no finite loss was seen ({message})"
     return Status(status), message
 

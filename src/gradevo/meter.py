@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradevo.result import Status
+from gradevo.same_problem import same_problem
 
 if TYPE_CHECKING:
     from gradevo.problem import Problem
@@ -321,7 +322,7 @@ class Meter:
         """A shorter time, an easier loss or a finer step would be charged like the fit's own problem, and judged as its best."""
         if self._problem is None or problem is self._admitted:
             return
-        if not problem.is_view_of(self._problem):
+        if not same_problem(problem, self._problem):
             raise ValueError(
                 f"the meter of a fit of problem {self._problem.name!r} was asked about another problem's loss; "
                 "a problem that leads to it is asked about with meter.loss_of_another(problem, other, thetas)"

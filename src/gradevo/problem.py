@@ -7,7 +7,7 @@ capacitance in uF/cm2, axial resistivity in ohm cm. What is called densities her
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -114,8 +114,7 @@ class Problem:
             object.__setattr__(self, "heldout_observed", observed)
             object.__setattr__(self, "heldout", (protocol, checked_trace("heldout target", target, protocol, observed)))
             _check_unseen(self.protocol, protocol)
-        for loss, (_, target, _) in zip(self._losses, self._recordings, strict=True):
-            loss.terms(target, target)  # a target that the loss cannot compare with is refused now
+        _ = self._losses  # a target that the loss cannot compare with is refused now
         Transform(self.transform, self.low, self.high)
 
     @property
@@ -155,11 +154,6 @@ class Problem:
     def view(self, name: str) -> Problem:
         """The same problem with its thetas in another view."""
         return self if name == self.transform else replace(self, transform=name)
-
-    def is_view_of(self, other: Problem) -> bool:
-        """Whether it is the other one, but for the view that its thetas are in."""
-        mine = (field.name for field in fields(self) if field.name != "transform")
-        return all(_equal(getattr(self, name), getattr(other, name)) for name in mine)
 
     @cached_property
     def coordinates(self) -> Transform:
@@ -345,13 +339,15 @@ class Problem:
 
     @cached_property
     def _losses(self) -> tuple[Loss, ...]:
-        return tuple(
-            make_loss(
-                self.loss_declared,
-                Recorded(protocol.sample_times_ms, len(protocol.recorded), self.neuron.n_compartments, observed),
-            )
-            for protocol, _, observed in self._recordings
-        )
+        made: list[Loss] = []
+        for heldout, (protocol, target, observed) in enumerate(self._recordings):
+            recorded = Recorded(protocol.sample_times_ms, len(protocol.recorded), self.neuron.n_compartments, observed)
+            try:
+                made.append(make_loss(self.loss_declared, recorded))
+                made[-1].terms(target, target)
+            except ValueError as error:
+                raise ValueError(f"{'held-out recordings: ' if heldout else ''}{error}") from None
+        return tuple(made)
 
     def _batch(self, thetas: np.ndarray) -> np.ndarray:
         thetas = np.asarray(thetas, dtype=float)
@@ -401,12 +397,3 @@ def _check_unseen(fitted: Protocol, heldout: Protocol) -> None:
             raise ValueError(
                 f"held-out stimulus {shared[0]} is the fitted stimulus {shared[1]}; take another seed, or other currents"
             )
-
-
-def _equal(a: Any, b: Any) -> bool:
-    """Of fields of a problem: arrays by their numbers, neurons and protocols by being the same object."""
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(map(_equal, a, b))
-    return a is b or (type(a) is type(b) and bool(a == b))

@@ -21,7 +21,7 @@ _PACKAGE = Path(__file__).parent
 _SIMULATION_SOURCES = (
     "units.py", "channels", "morphology", "neuron.py", "densities.py", "tree.py", "regions.py", "parameters.py", "sensitivity.py",
     "stimulus", "truth.py", "protocol.py", "observations.py", "devices.py", "simulate.py", "autograd.py", "kernels", "losses",
-    "transforms.py", "problem.py", "starts.py", "meter.py", "fit.py",
+    "transforms.py", "problem.py", "same_problem.py", "starts.py", "meter.py", "fit.py",
 )  # fmt: skip
 
 # What a result rests on besides where it was computed on a GPU: of the CPU's, no line in there matters.

@@ -24,7 +24,7 @@ class Status(StrEnum):
     converged = "converged"  # the loss target was reached
     budget = "budget"  # the budget (or the hard wall-clock stop) ended it
     stagnated = "stagnated"  # the method gave up before its budget was spent
-    diverged = "diverged"  # no finite loss was ever seen
+    diverged = "diverged"  # losses were seen, none of them finite
     error = "error"  # the method raised; the message says what
 
 

@@ -13,7 +13,8 @@ from types import ModuleType
 
 import sympy as sp
 
-from gradevo.channels.base import ChannelSet, Gate, V, evaluate
+from gradevo.channels.base import ChannelSet, Gate, V
+from gradevo.channels.expressions import evaluate
 from gradevo.kernels.expressions import assignments
 from gradevo.kernels.modules import module_once
 from gradevo.kernels.rounding import fuse_first

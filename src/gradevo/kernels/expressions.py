@@ -17,7 +17,7 @@ from typing import Any
 import sympy as sp
 from sympy.printing.pycode import PythonCodePrinter
 
-from gradevo.channels.base import Primitive, V, linoid, linoid_slope, power_as_product, sigmoid, softplus
+from gradevo.channels.expressions import Primitive, V, linoid, linoid_slope, power_as_product, sigmoid, softplus
 
 MOST_POWER = 8
 """An exponential is taken as a power of another up to this one: three squarings, and 8 roundings."""

@@ -16,9 +16,8 @@ from gradevo.morphology.soma import sphere_to_points
 
 @dataclass(frozen=True, eq=False)
 class _Points:
-    """Points with parents before children: numbers and kinds [n] as in the file, xyz and diameter [n, 4] um, parent index [n]."""
+    """Points with parents before children: kinds [n] as in the file, xyz and diameter [n, 4] um, parent index [n]."""
 
-    numbers: np.ndarray
     kinds: np.ndarray
     xyzd: np.ndarray
     parents: np.ndarray
@@ -165,7 +164,7 @@ def _parse(path: Path) -> _Points:
         )
     xyzd = table[:, 2:6] * np.array([1.0, 1.0, 1.0, 2.0])
     parents = np.array([position.get(int(parent), -1) for parent in table[:, 6]])
-    return _Points(np.array(order), kinds, xyzd, parents)
+    return _Points(kinds, xyzd, parents)
 
 
 def _parents_first(path: Path, parent_of: dict[int, int]) -> list[int]:

@@ -3,7 +3,8 @@
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
-from gradevo.channels.base import Gate, power_as_product
+from gradevo.channels.base import Gate
+from gradevo.channels.expressions import power_as_product
 from gradevo.kernels.primitives import EXPONENT_LIMIT, LINOID_SERIES_BELOW
 
 _FUNCTIONS = {
