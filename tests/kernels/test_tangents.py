@@ -38,6 +38,7 @@ def test_segments_sets_and_threads_change_nothing(monkeypatch):
     whole = linearised(neuron, densities, plan, threads=1)
     monkeypatch.setattr(tangents, "SEGMENT_BYTES", 1)
     monkeypatch.setattr(tangents, "SET_BYTES", 1)
+    monkeypatch.setattr(tangents, "SET_VECTORS", 1)
     assert np.array_equal(whole, linearised(neuron, densities, plan, threads=2))
 
 

@@ -20,8 +20,12 @@ from gradevo.protocol import Protocol
 SEGMENT_BYTES = 4 * 2**20
 """What one thread's linearised steps and derivatives of one segment may take: they are read once per set of directions."""
 
-SET_BYTES = 2**20
-"""Directions are walked in sets whose state takes about this much, a core's share of the cache."""
+SET_BYTES = 2**21
+"""Directions are walked in sets whose state takes about this much, a core's share of the caches."""
+
+SET_VECTORS = 8
+"""A set has at least so many vectors of directions, whatever that takes: what is looked up once per compartment and set costs
+more than the way to a farther cache."""
 
 GROUPS = 8
 """Stimuli are cut into this many contiguous groups whatever the threads, so that sums over them have one order."""
@@ -71,7 +75,7 @@ class _Sets:
     def of(directions: Directions, plan: cpu.Plan) -> "_Sets":
         n, n_nodes = plan.neuron.n_compartments, plan.elimination.order.size
         width = VECTOR_BYTES // 8
-        most = max(1, SET_BYTES // (8 * (n * plan.initial_state.size + n_nodes) * width))
+        most = max(SET_VECTORS, SET_BYTES // (8 * (n * plan.initial_state.size + n_nodes) * width))
         vectors = -(-directions.count // width)
         count = -(-vectors // most)
         size = width * -(-vectors // count)
