@@ -16,7 +16,7 @@ from gradevo.files import write_table
 from gradevo.fit_rows import density_rows, loss_target, summary_row
 from gradevo.fitted import fitted_voltages
 from gradevo.kept import fit_key
-from gradevo.measured import measured_arrays
+from gradevo.measured import measured_arrays, measured_names
 from gradevo.measured.example import NOISE_MV, true_densities, write_example
 from gradevo.morphology import chain, from_adjacency, read_morphology
 from gradevo.morphology.places import nearest_compartment, soma_compartment
@@ -286,14 +286,17 @@ def test_its_figures_come_from_tables(study, tmp_path):
         assert set(documented(f"{name}.csv")) == set(table.columns)
     assert len(tables["found"]) == 4 * (3 + 3 + 1), "fits x regions of what they fitted"
 
-    traces = pd.read_csv(tmp_path / "traces.csv")
+    traces = pd.read_csv(tmp_path / "traces.csv", dtype={"sweep": str})
+    names = measured_names(config["problems"]["own"]["measured"])
     best = min(results[:2], key=lambda result: result.best_loss)
     assert problem.heldout is not None
     made = fitted_voltages(problem, best.best_densities)
     for i, (kind, data) in enumerate((("fitted", problem.target), ("held out", problem.heldout[1]))):
         for method, voltages in (("recorded", data), ("lbfgs", made[i])):
             shown = traces[(traces["stimuli"] == kind) & (traces["method"] == method)]
-            one = shown[(shown["sweep"] == 0) & (shown["compartment"] == problem.protocol.recorded[1])]
+            first = names.fitted[0] if kind == "fitted" else names.heldout[0]
+            one = shown[(shown["sweep"] == first) & (shown["site"] == names.sites[1])]
+            assert set(one["compartment"]) == {problem.protocol.recorded[1]}
             np.testing.assert_allclose(one["voltage_mV"], voltages[0, :, 1], atol=1e-3)
             np.testing.assert_allclose(one["time_ms"], problem.protocol.sample_times_ms, atol=1e-9)
 

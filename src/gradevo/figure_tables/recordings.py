@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from gradevo.figure_tables.example import fitted_parameters
 from gradevo.figures.planned import RECORDED, measured_problems
 from gradevo.figures.style import rows
 from gradevo.fitted import fitted_voltages
+from gradevo.measured import measured_names
 from gradevo.protocol import Protocol
 from gradevo.study import make_problem
 
@@ -49,20 +51,29 @@ def _traces(config: Config, name: str, summary: pd.DataFrame, densities: pd.Data
         )
         for fit in best.to_dict("records")
     }
-    kinds: dict[str, Any] = {"fitted": (problem.protocol, problem.target)}
+    names = measured_names(config["problems"][name]["measured"])
+    kinds: dict[str, Any] = {"fitted": (names.fitted, problem.protocol, problem.target)}
     if problem.heldout is not None:
-        kinds["held out"] = problem.heldout
+        kinds["held out"] = (names.heldout, *problem.heldout)
     parts = []
-    for i, (kind, (protocol, target)) in enumerate(kinds.items()):
+    for i, (kind, (sweeps, protocol, target)) in enumerate(kinds.items()):
         of_methods = {RECORDED: np.asarray(target)} | {method: both[i] for method, both in answers.items()}
-        parts += [_rows(protocol, voltages).assign(stimuli=kind, method=method) for method, voltages in of_methods.items()]
-    columns = ["problem", "stimuli", "method", "sweep", "compartment", "time_ms", "voltage_mV"]
+        for method, voltages in of_methods.items():
+            parts.append(_rows(protocol, voltages, sweeps, names.sites).assign(stimuli=kind, method=method))
+    columns = ["problem", "stimuli", "method", "sweep", "site", "compartment", "time_ms", "voltage_mV"]
     return pd.concat(parts).assign(problem=name).reindex(columns=columns)
 
 
-def _rows(protocol: Protocol, voltages_mV: np.ndarray) -> pd.DataFrame:
+def _rows(protocol: Protocol, voltages_mV: np.ndarray, sweeps: Sequence[str], sites: Sequence[str]) -> pd.DataFrame:
     """Of the first sweeps of voltages [sweeps, samples, sites]: a row per sweep, site and time, in this order."""
     shown = voltages_mV[:MOST_SWEEPS].transpose(0, 2, 1)
     sweep, site, sample = (index.ravel() for index in np.indices(shown.shape))
-    times_ms, sites = np.asarray(protocol.sample_times_ms), np.asarray(protocol.recorded)
-    return pd.DataFrame({"sweep": sweep, "compartment": sites[site], "time_ms": times_ms[sample], "voltage_mV": shown.ravel()})
+    return pd.DataFrame(
+        {
+            "sweep": np.array(sweeps, dtype=object)[sweep],
+            "site": np.array(sites, dtype=object)[site],
+            "compartment": np.asarray(protocol.recorded)[site],
+            "time_ms": np.asarray(protocol.sample_times_ms)[sample],
+            "voltage_mV": shown.ravel(),
+        }
+    )

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from gradevo.figures.neurons import draw_neuron
 from gradevo.figures.style import PAGE_IN, S_CM2_TO_MS_CM2, density_symbol, label_log_axis, letter, looks, rows
@@ -22,7 +23,8 @@ MOST_CHANNELS = 2
 
 def question(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Above: the neuron with its true densities (the fitted ones where the true ones are unknown), a stimulus and voltages,
-    fitted and held out, with those of the fits. Below: fitted against true densities, and how many are within what error.
+    fitted and held out, with those of the fits. Below: fitted against true densities, and how many are within what error; where
+    the true ones are unknown, the fitted ones of both families side by side, for each region.
 
     tables: example, example_compartments and example_traces.
     """
@@ -39,7 +41,10 @@ def question(tables: Mapping[str, pd.DataFrame]) -> Figure:
     if not channels:
         left.text(0.5, 0.5, "no densities are fitted", ha="center", va="center", fontsize=6)
     _draw_traces(right, traces, fits)
-    _draw_errors(below, compartments, channels, fits)
+    if channels and not np.isfinite(compartments["true_S_cm2"].to_numpy(float)).any():
+        _draw_regions(below, compartments, channels, fits)
+    else:
+        _draw_errors(below, compartments, channels, fits)
     figure.legend(handles=_handles(fits), loc="outside lower center", ncols=4)
     return figure
 
@@ -91,14 +96,11 @@ def _draw_errors(figure: SubFigure, compartments: pd.DataFrame, channels: list[s
             fitted = part[f"{family}_S_cm2"].to_numpy(float) * S_CM2_TO_MS_CM2
             errors[family].append(np.abs(fitted / true - 1))
             ax.plot(true, fitted, marker, color=color, markersize=3, alpha=0.75, markeredgewidth=0)
-        if np.isfinite(true).any():
-            ends = [0.85 * np.nanmin(true), 1.18 * np.nanmax(true)]
-            ax.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0.5)
-            ax.set(xscale="log", yscale="log", xlim=ends)
-            label_log_axis(ax, "x")
-            label_log_axis(ax, "y")
-        else:
-            ax.text(0.5, 0.5, "true densities unknown", transform=ax.transAxes, ha="center", va="center", fontsize=6)
+        ends = [0.85 * np.nanmin(true), 1.18 * np.nanmax(true)]
+        ax.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0.5)
+        ax.set(xscale="log", yscale="log", xlim=ends)
+        label_log_axis(ax, "x")
+        label_log_axis(ax, "y")
         ax.set(xlabel=f"true {density_symbol(channel)} (mS/cm²)", ylabel=f"fitted {density_symbol(channel)} (mS/cm²)")
     if channels:
         letter(axes[0], "c")
@@ -113,6 +115,24 @@ def _draw_errors(figure: SubFigure, compartments: pd.DataFrame, channels: list[s
     ax.set(xscale="log", ylim=(0, 1.02), xlabel="error of a density (%)", ylabel="share of densities\nwithin it")
     label_log_axis(ax, "x")
     letter(ax, "d")
+
+
+def _draw_regions(figure: SubFigure, compartments: pd.DataFrame, channels: list[str], fits: pd.DataFrame) -> None:
+    """What each family found in every region: nobody knows who is right, but where they differ, one is wrong."""
+    axes = np.atleast_1d(figure.subplots(1, len(channels)))
+    for ax, channel in zip(axes, channels, strict=True):
+        part = rows(compartments, channel=channel).drop_duplicates("region").sort_values("region")
+        for i, family in enumerate(fits["family"]):
+            color, marker, _ = FAMILY_LOOKS[family]
+            x = part["region"] + 0.3 * (i - 0.5 * (len(fits) - 1))
+            fitted = part[f"{family}_S_cm2"].to_numpy(float) * S_CM2_TO_MS_CM2
+            ax.plot(x, fitted, marker, color=color, markersize=4, alpha=0.75, markeredgewidth=0)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+        symbol = density_symbol(channel)
+        ax.set(yscale="log", xlabel=f"region of {symbol} (true values unknown)", ylabel=f"fitted {symbol} (mS/cm²)")
+        ax.set_xlim(-0.6, float(part["region"].max()) + 0.6)
+        label_log_axis(ax, "y")
+    letter(axes[0], "c")
 
 
 def _handles(fits: pd.DataFrame) -> list[Line2D]:

@@ -19,14 +19,14 @@ def recorded_and_fitted(tables: Mapping[str, pd.DataFrame]) -> Figure:
     tables: traces, of one problem.
     """
     table = tables["traces"]
-    sites = list(dict.fromkeys(table["compartment"]))
+    sites = list(dict.fromkeys(table["site"]))
     lines = list(dict.fromkeys(zip(table["stimuli"], table["sweep"], strict=True)))
     methods = looks(method for method in dict.fromkeys(table["method"]) if method != RECORDED)
     figure = Figure(figsize=(PAGE_IN * min(1.0, 0.3 + 0.35 * len(sites)), 0.6 + 1.1 * len(lines)))
     grid = figure.subplots(len(lines), len(sites), squeeze=False, sharey=True)
     for row, (kind, sweep) in enumerate(lines):
         for column, site in enumerate(sites):
-            ax, shown = grid[row, column], rows(table, stimuli=kind, sweep=sweep, compartment=site)
+            ax, shown = grid[row, column], rows(table, stimuli=kind, sweep=sweep, site=site)
             data = rows(shown, method=RECORDED)
             if not np.isfinite(data["voltage_mV"].to_numpy(float)).any():
                 ax.set_axis_off()
@@ -35,7 +35,7 @@ def recorded_and_fitted(tables: Mapping[str, pd.DataFrame]) -> Figure:
             for method, look in methods.items():
                 fit = rows(shown, method=method)
                 ax.plot(fit["time_ms"], fit["voltage_mV"], color=look.color, linestyle=look.line, linewidth=0.8)
-            ax.set_title(f"{kind}, stimulus {sweep}" + (f", compartment {site}" if row == 0 else ""))
+            ax.set_title(f"{site}: {kind}, sweep {sweep}")
             ax.margins(x=0.01)
         grid[row, 0].set_ylabel("mV")
     for ax in grid[-1]:

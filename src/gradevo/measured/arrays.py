@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,24 @@ def measured_arrays(declared: Mapping[str, Any], neuron: Neuron) -> dict[str, np
         edges_ms, current_nA = stacked_currents(heldout, interval_ms * (voltages.shape[1] - 1))
         arrays |= {"heldout_mV": voltages, "heldout_current_edges_ms": edges_ms, "heldout_current_nA": current_nA}
     return arrays
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the files call the fitted sweeps, those held out, and the recorded sites, in the arrays' order."""
+
+    fitted: tuple[str, ...]
+    heldout: tuple[str, ...]
+    sites: tuple[str, ...]
+
+
+def measured_names(declared: Mapping[str, Any]) -> Names:
+    """declared: as for `measured_arrays`. Raises as `read_table`."""
+    traces = read_table(declared["traces"])
+    held = {str(label) for label in declared.get("heldout", [])}
+    labels = traces.labels()
+    fitted, heldout = (tuple(label for label in labels if (label in held) is which) for which in (False, True))
+    return Names(fitted, heldout, tuple(traces.voltages))
 
 
 def site_compartments(
