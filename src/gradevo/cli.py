@@ -44,24 +44,20 @@ def main() -> None:
 def methods() -> None:
     """List the fitting methods, their settings and defaults."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from gradevo.methods import METHODS
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("method", no_wrap=True)
-    for column in ("gradient", "view", "what it is", "settings (defaults)"):
-        table.add_column(column, overflow="fold")
+    table.add_column("what it is; whether it takes gradients, the view it searches, its settings with their defaults")
     for method in METHODS.values():
-        settings = ", ".join(f"{key}={value}" for key, value in method.defaults.items())
-        presets = f" [presets: {', '.join(method.presets)}]" if method.presets else ""
-        table.add_row(
-            method.name,
-            "yes" if method.gradient else "no",
-            method.view,
-            method.summary + presets.replace("[", r"\["),
-            settings,
-        )
+        facts = ["gradient" if method.gradient else "no gradient", f"view {method.view}"]
+        facts += [f"{key}={value}" for key, value in method.defaults.items()]
+        if method.presets:
+            facts.append(f"presets: {', '.join(method.presets)}")
+        table.add_row(method.name, f"{escape(method.summary)}\n[dim]{escape('; '.join(facts))}[/dim]")
     Console().print(table)
 
 
