@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from gradevo.figure_tables.curves import convergence_curves, profile_curves
+from gradevo.figure_tables.curves import CURVE_AXES, convergence_curves, profile_curves
 from gradevo.figures.convergence import bends
 from gradevo.figures.densities import columns_within, true_against_fitted
 from gradevo.figures.kernels import entries, gradient_path, kernels, node_positions
+from gradevo.figures.profiles import runtime_profiles
 from gradevo.figures.style import LOOKS, looks, problem_label, save
 from gradevo.kernels.elimination import plan_elimination
 from gradevo.morphology import balanced_tree
@@ -146,3 +147,11 @@ def test_a_legend_of_many_channels_stays_in_a_narrow_figure(width_in):
     assert box.x0 >= 0
     assert box.x1 <= width_in
     assert columns > 1
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.0, 2), (0.5, 0)])
+def test_profiles_say_where_nobody_reached_a_target(share, said):
+    curve = {"problems": "toy", "method": "lbfgs", "instances": 9, "cost": [1.0, 2.0], "share": [0.0, share]}
+    curves = pd.concat([pd.DataFrame(curve).assign(axis=axis) for axis in CURVE_AXES])
+    figure = runtime_profiles({"profile_curves": curves})
+    assert sum(text.get_text() == "no fit reached a target" for ax in figure.axes for text in ax.texts) == said

@@ -9,6 +9,9 @@ import pytest
 
 from gradevo.channels import channel_set
 from gradevo.config import check_config
+from gradevo.figure_tables import example
+from gradevo.figure_tables.example import example_tables
+from gradevo.figure_tables.problems import problems_table
 from gradevo.figure_tables.recordings import recording_tables
 from gradevo.figures.planned import planned_figures
 from gradevo.figures.study import draw
@@ -300,7 +303,15 @@ def test_its_figures_come_from_tables(study, tmp_path):
             np.testing.assert_allclose(one["voltage_mV"], voltages[0, :, 1], atol=1e-3)
             np.testing.assert_allclose(one["time_ms"], problem.protocol.sample_times_ms, atol=1e-9)
 
-    for figure, table, column in (("densities", "found", "fitted"), ("traces_own", "traces", "voltage_mV")):
+    tables |= example_tables(config, problems_table(config, summary), summary, densities)
+    for name in example.TABLES:
+        write_table(tmp_path / f"{name}.csv", tables[name])
+    assert tables["example_compartments"]["true_S_cm2"].isna().all()
+    for figure, table, column in (
+        ("densities", "found", "fitted"),
+        ("traces_own", "traces", "voltage_mV"),
+        ("question", "example_compartments", "gradient_S_cm2"),
+    ):
         before, after = tmp_path / "before.png", tmp_path / "after.png"
         draw(figure, tmp_path, [before], style=ROOT / "figures/matplotlibrc")
         write_table(tmp_path / f"{table}.csv", tables[table].assign(**{column: 0.9 * tables[table][column]}))

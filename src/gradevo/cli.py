@@ -53,7 +53,8 @@ def methods() -> None:
     table.add_column("method", no_wrap=True)
     table.add_column("what it is; whether it takes gradients, the view it searches, its settings with their defaults")
     for method in METHODS.values():
-        facts = ["gradient" if method.gradient else "no gradient", f"view {method.view}"]
+        facts = ["gradient" if method.gradient else "no gradient"]
+        facts += [] if "view" in method.defaults else [f"view {method.view}"]
         facts += [f"{key}={value}" for key, value in method.defaults.items()]
         if method.presets:
             facts.append(f"presets: {', '.join(method.presets)}")
