@@ -32,7 +32,7 @@ def runtime_profiles(tables: Mapping[str, pd.DataFrame]) -> Figure:
         grid[0, column].set_title(f"{problem_label(first)}{more}\n{size[name]} problems x neurons x targets")
         for row, axis in enumerate(COST_LABELS):
             ax = grid[row, column]
-            if not (rows(table, problems=name, axis=axis)["share"] > 0).any():
+            if rows(table, problems=name, axis=axis)["share"].to_numpy(float).max() == 0:
                 ax.text(0.5, 0.5, "no fit reached a target", transform=ax.transAxes, ha="center", va="center", fontsize=6)
             for method, look in methods.items():
                 curve = rows(table, problems=name, axis=axis, method=method)

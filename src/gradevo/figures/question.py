@@ -130,7 +130,7 @@ def _draw_regions(figure: SubFigure, compartments: pd.DataFrame, channels: list[
         ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
         symbol = density_symbol(channel)
         ax.set(yscale="log", xlabel=f"region of {symbol} (true values unknown)", ylabel=f"fitted {symbol} (mS/cm²)")
-        ax.set_xlim(-0.6, float(part["region"].max()) + 0.6)
+        ax.set_xlim(-0.6, float(part["region"].to_numpy().max()) + 0.6)
         ax.margins(y=0.15)
         label_log_axis(ax, "y")
     letter(axes[0], "c")
