@@ -63,6 +63,7 @@ def test_a_refusal_says_the_way_out(change, message):
         ({"regions": 7}, "problems.toy: .*7"),
         ({"recordings": [{"stimuli": [9]}]}, "problems.toy: recordings"),
         ({"loss": {"kind": "windows", "windows_ms": [[90, 91]]}, "loss_target": 1}, "problems.toy: .*windows"),
+        ({"loss": {"kind": "phase_plane", "range_mV": [20, -90]}, "loss_target": 1}, "problems.toy: .*range_mV .* is empty"),
     ],
 )
 def test_problems_that_cannot_be_posed_are_refused_without_simulating(changes, message, monkeypatch):
@@ -70,6 +71,14 @@ def test_problems_that_cannot_be_posed_are_refused_without_simulating(changes, m
     config = check_config(toy_config(**changes))
     with pytest.raises(ValueError, match=message):
         check_problems(config)
+
+
+def test_every_seeds_neuron_is_looked_at(monkeypatch):
+    monkeypatch.setattr("gradevo.study.simulate_numpy", None)
+    drawn = toy_config(bounds=[0.75, 1.25]) | {"neuron_per_seed": True}
+    check_problems(check_config(drawn | {"seeds": [6, 7]}))
+    with pytest.raises(ValueError, match=r"problems.toy with the neuron of seed 8: truth\[1\] is 0.128.* outside its bounds"):
+        check_problems(check_config(drawn | {"seeds": [6, 7, 8]}))
 
 
 def test_problems_that_can_be_posed_pass_without_simulating(monkeypatch):
