@@ -29,7 +29,8 @@ SHORT = {"Levenberg-Marquardt": "Lev.-Marq.", "differential evolution": "diff. e
 
 
 def cost_to_target(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """A column per series of problems that differ in the number of parameters; a row per axis of cost; below, the crossovers.
+    """A column per series of problems that differ in the number of parameters (of several with one number the first); a row per
+    axis of cost; below, the crossovers.
 
     tables: problems, costs and crossovers. Filled marker: expected cost with its 95 % interval. Open marker with an arrow: no fit
     reached the target; all fits together spent this much in vain. Below: for each planned pair
@@ -51,12 +52,12 @@ def cost_to_target(tables: Mapping[str, pd.DataFrame]) -> Figure:
         width_ratios=[max(2.4, len(counts)) for counts in series.values()],
     )  # fmt: skip
     for column, (name, counts) in enumerate(series.items()):
-        members = rows(problems, series=name)
+        # of two problems of one size the first: a method that fitted the other alone would stand there as a lone dot
+        members = rows(problems, series=name).drop_duplicates("n_parameters")
         grid[0, column].set_title(_title(members))
         for row, (axis, label) in enumerate(AXES.items()):
             ax = grid[row, column]
             of_axis = rows(shown[shown["problem"].isin(members["problem"])], axis=axis)
-            of_axis = of_axis.drop_duplicates(["method", "n_parameters"])  # of two equal sizes the first
             for index, (method, look) in enumerate(methods.items()):
                 # side by side within 30 % of their number of parameters
                 shift = 1.25 ** ((2 * index + 1) / len(methods) - 1)

@@ -14,12 +14,15 @@ from gradevo.figures.style import label_log_axis
 
 FORWARD, GRADIENT, DIFFERENCES = "#E69F00", "#0072B2", "#777777"
 MARKERS = ("o", "s", "^", "D")
+APART = 1.12
+"""Factor between the places of two numbers of simulations, so that equal values do not cover each other."""
 
 
 def price(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Left: the time of a loss and its gradient, in those of a loss alone. Right: both per compartment and step.
 
-    tables: price. Markers: how many simulations were computed in one call. Medians and quartiles over turns.
+    tables: price. Markers: how many simulations were computed in one call, side by side at one number of parameters. Medians and
+    quartiles over turns.
     """
     table = tables["price"]
     figure = Figure(figsize=(7.0, 2.5))
@@ -50,7 +53,7 @@ def price(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def _draw(ax: Axes, part: pd.DataFrame, quantity: str, color: str, marker: str, label: str) -> None:
-    x = part["n_parameters"].to_numpy(float)
+    x = part["n_parameters"].to_numpy(float) * APART ** MARKERS.index(marker)
     ax.vlines(x, part[f"{quantity}_low"], part[f"{quantity}_high"], color=color, linewidth=0.8)
     face = color if marker == MARKERS[0] else "white"
     ax.plot(x, part[quantity], color=color, marker=marker, markerfacecolor=face, markersize=3.5, linewidth=1.0, label=label)

@@ -79,20 +79,13 @@ def _draw_times(ax: Axes, statistics: pd.DataFrame, summary: pd.DataFrame, metho
                 "", (value, height), xytext=(12, 0), textcoords="offset points",
                 arrowprops={"arrowstyle": "<-", "color": look.color, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 2},
             )  # fmt: skip
-        ax.plot(
-            value,
-            height,
-            marker=look.marker,
-            linestyle="none",
-            color=look.color,
-            fillstyle="full" if reached else "none",
-            markersize=4.5,
-        )
+        fill = "full" if reached else "none"
+        ax.plot(value, height, marker=look.marker, linestyle="none", color=look.color, fillstyle=fill, markersize=4.5)
         ax.plot(value + compile_s[name], height, "|", color=look.color, markersize=6)
         share = f"{int(cell['success_loss'])}/{int(cell['fits'])}"
         ax.annotate(share, (1.0, height), xycoords=("axes fraction", "data"), fontsize=5.5, va="center", ha="left", color="0.3")
     ax.set_yticks(range(len(there)), [methods[name].label for name in there], fontsize=6)
     ax.set_ylim(-0.7, len(there) - 0.3)
     ax.set(xscale="log", xlabel="wall-clock time to target (s)")
-    ax.set_title("fits that\nreached it", loc="right", fontsize=5.5, color="0.3")
+    ax.annotate("fits that\nreached it", (1.0, 1.02), xycoords="axes fraction", fontsize=5.5, va="bottom", ha="left", color="0.3")
     ax.margins(x=0.18)  # room for the arrows
