@@ -123,3 +123,11 @@ def test_the_workflow_refuses_before_its_first_job(tmp_path):
     assert run.returncode != 0
     assert "config/tiny.yaml has 'stop_loss' twice in the config, on lines " in run.stdout
     assert "Traceback" not in run.stdout
+
+
+@pytest.mark.parametrize("length", [2e-5, 0.02])
+def test_a_compartment_length_in_metres_or_millimetres_is_refused(length):
+    shape = {"kind": "file", "path": "cell.swc", "max_compartment_um": length}
+    neurons = {"toy": {"morphology": shape, "channels": "hh"}}
+    with pytest.raises(ValueError, match=rf"max_compartment_um: {length} is less than .*0\.1; give a number at least 0\.1"):
+        check_config(toy_config() | {"neurons": neurons})
