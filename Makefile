@@ -35,10 +35,13 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# The table is shown whether or not anything had to be run, and also when a fit ended in an error: then make fails.
+# The table is shown whether or not anything had to be run, and also when a fit ended in an error: then make fails. Where a run
+# is refused or stopped, an earlier run's table would look like this one's.
 study: $(READY)
-	@status=0; $(SNAKEMAKE) || status=$$?; \
-	if [ -f $(TABLE) ]; then echo; cat $(TABLE); fi; exit $$status
+	@status=0; begun=$$(mktemp); $(SNAKEMAKE) || status=$$?; \
+	if [ ! -f $(TABLE) ]; then :; \
+	elif [ $$status = 0 ] || [ $(TABLE) -nt $$begun ]; then echo; cat $(TABLE); \
+	else echo "This run made no table; $(TABLE) is an earlier run's."; fi; rm -f $$begun; exit $$status
 
 plan: $(READY)
 	@$(BIN)/gradevo plan $(CONFIG)

@@ -32,10 +32,11 @@ def cost_to_target(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """A column per series of problems that differ in the number of parameters (of several with one number the first); a row per
     axis of cost; below, the crossovers.
 
-    tables: problems, costs and crossovers. Filled marker: expected cost with its 95 % interval. Open marker with an arrow: no fit
-    reached the target; all fits together spent this much in vain. Below: for each planned pair
-    of a gradient method and an evolutionary one, the number of parameters above which the first is cheaper, with its interval;
-    a triangle at an edge says that it is cheaper at all numbers (left) or at none (right).
+    tables: problems, costs and crossovers. Filled marker: expected cost with its 95 % interval, which ends in an arrow at what
+    all fits together spent where it has no upper end. Open marker with an arrow: no fit reached the target; all fits together spent
+    this much in vain. Below: for each planned pair of a gradient method and an evolutionary one, the number of parameters above
+    which the first is cheaper, with its interval; a triangle at an edge says that it is cheaper at all numbers (left) or at none
+    (right) at which one of them reached the target.
     """
     problems, costs = tables["problems"], rows(tables["costs"], target=LOSS_TARGET)
     problems: Any = problems[problems["problem"].isin(costs["problem"])]
@@ -84,20 +85,24 @@ def _draw(ax: Axes, cells: pd.DataFrame, look: Look, shift: float) -> None:
         x = cell["n_parameters"] * shift
         if np.isfinite(cell["expected"]) and cell["expected"] > 0:
             reached.append((x, cell["expected"]))
-            # an interval without an upper end (some resamples never reached it) goes up to what was spent
-            high = cell["expected_high"] if np.isfinite(cell["expected_high"]) else max(cell["spent"], cell["expected"])
+            high = cell["expected_high"]
+            if not np.isfinite(high):  # some resamples never reached it
+                high = max(cell["spent"], cell["expected"])
+                _arrow_up(ax, x, high, look)
             ax.vlines(x, cell["expected_low"], high, color=look.color, linewidth=0.8, alpha=0.6, zorder=2)
         elif cell["spent"] > 0:
             ax.plot(
                 x, cell["spent"], marker=look.marker, linestyle="none", color=look.color, fillstyle="none", markersize=3.4,
                 zorder=3,
             )  # fmt: skip
-            ax.annotate(
-                "", (x, cell["spent"]), xytext=(0, 9), textcoords="offset points", zorder=1,
-                arrowprops={"arrowstyle": "<-", "color": look.color, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
-            )  # fmt: skip
+            _arrow_up(ax, x, cell["spent"], look)
     if reached:
         ax.plot(*zip(*reached, strict=True), color=look.color, marker=look.marker, linestyle=look.line, linewidth=1.0, zorder=3)
+
+
+def _arrow_up(ax: Axes, x: float, y: float, look: Look) -> None:
+    arrow = {"arrowstyle": "<-", "color": look.color, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}
+    ax.annotate("", (x, y), xytext=(0, 9), textcoords="offset points", zorder=1, arrowprops=arrow)
 
 
 def _pairs(crossovers: pd.DataFrame, methods: Mapping[str, Look], series: Mapping[str, Any]) -> list[tuple[str, str]]:
