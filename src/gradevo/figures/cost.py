@@ -33,10 +33,10 @@ def cost_to_target(tables: Mapping[str, pd.DataFrame]) -> Figure:
     axis of cost; below, the crossovers.
 
     tables: problems, costs and crossovers. Filled marker: expected cost with its 95 % interval, which ends in an arrow at what
-    all fits together spent where it has no upper end. Open marker with an arrow: no fit reached the target; all fits together spent
-    this much in vain. Below: for each planned pair of a gradient method and an evolutionary one, the number of parameters above
-    which the first is cheaper, with its interval; a triangle at an edge says that it is cheaper at all numbers (left) or at none
-    (right) at which one of them reached the target.
+    all fits together spent where it has no upper end. Open marker with an arrow: no fit reached the target; all fits together
+    spent this much in vain. Below: for each planned pair of a gradient method and an evolutionary one, the number of parameters
+    above which the first is cheaper, with its interval; a triangle at an edge says that it is cheaper at all numbers (left) or
+    at none (right) at which one of them reached the target.
     """
     problems, costs = tables["problems"], rows(tables["costs"], target=LOSS_TARGET)
     problems: Any = problems[problems["problem"].isin(costs["problem"])]
