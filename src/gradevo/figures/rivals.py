@@ -23,8 +23,9 @@ def rivals(tables: Mapping[str, pd.DataFrame]) -> Figure:
     the time to the target.
 
     tables: problems, statistics, convergence and summary. Filled marker: expected time to the loss target, with its 95 %
-    interval; open, with an arrow: never reached, in the time that all fits together took. The small bar is that time with one
-    compilation (or start of a simulator), which is paid once per process and is no part of the other times.
+    interval (an arrow: without an upper end); open, with an arrow: never reached, in the time that all fits together took. The
+    small bar is that time with one compilation (or start of a simulator), which is paid once per process and is no part of the
+    other times.
     """
     others = [name for name, method in METHODS.items() if method.simulator != "gradevo"]
     summary, curves = tables["summary"], tables["convergence"]
@@ -73,10 +74,13 @@ def _draw_times(ax: Axes, statistics: pd.DataFrame, summary: pd.DataFrame, metho
         reached = bool(np.isfinite(expected))
         value = expected if reached else spent
         if reached:
-            ax.hlines(height, low, high if np.isfinite(high) else max(spent, expected), color=look.color, linewidth=1.0)
+            end = high if np.isfinite(high) else max(spent, expected)  # infinite: some resamples never reached it
+            ax.hlines(height, low, end, color=look.color, linewidth=1.0)
         else:
+            end = spent
+        if not np.isfinite(high):
             ax.annotate(
-                "", (value, height), xytext=(12, 0), textcoords="offset points",
+                "", (end, height), xytext=(12, 0), textcoords="offset points",
                 arrowprops={"arrowstyle": "<-", "color": look.color, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 2},
             )  # fmt: skip
         fill = "full" if reached else "none"
